@@ -83,13 +83,22 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Seconds to say not ready, and go on, before the end.",
 )
+@click.option("--control", is_flag=True, help="Let clients load and unload models.")
+@click.option(
+    "--reload",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Seconds between two looks for new files of what is served; 0: none.",
+)
 @click.option(
     "--allow-uncertified",
     is_flag=True,
     help="Serve a model without a certificate, or that is not the file it was given for.",
 )
 def command(model: str, **options: Any) -> None:
-    """Serve MODEL, an ONNX file, over HTTP (Open Inference Protocol v2) until Ctrl-C or SIGTERM.
+    """Serve MODEL, an ONNX file or a folder NAME/VERSION/model.onnx, over HTTP (Open Inference
+    Protocol v2) until Ctrl-C or SIGTERM.
 
     What is served is what was certified: other files need --allow-uncertified.
     """

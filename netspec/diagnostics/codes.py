@@ -281,6 +281,7 @@ CODES: dict[str, Code] = {
     "NS727": Code("the net does not take this size"),
     "NS728": Code("an open size cannot be certified"),
     "NS729": Code("answers depend on the rest of the batch"),
+    "NS730": Code("the folder holds no model to serve"),
     "NS750": Code("the view has no meaning here"),
     "NS751": Code("no such layer"),
     "NS752": Code("the input does not fit the net"),

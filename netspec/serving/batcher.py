@@ -82,10 +82,16 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "netspec-model")
         self._runner = Runner(model)
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._work()), loop.create_task(self._expire())]
+
+    @property
+    def alive(self) -> bool:
+        """Whether its loop still takes requests."""
+        return not any(task.done() for task in self._tasks)
 
     async def stop(self) -> None:
         """End the thread once its run is over. Whoever calls this has no request waiting any

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from netspec.serving.body import inflate
 from netspec.serving.config import describe_config, describe_statistics
@@ -22,13 +22,14 @@ from netspec.serving.protocol import encode, parse
 from netspec.serving.repository import Entry, Repository
 from netspec.serving.routes import Routes
 from netspec.serving.tensors import RequestError
+from netspec.serving.values import load_json
 from netspec.version import __version__
 
 __all__ = ["Service"]
 
 LENGTH = b"inference-header-content-length"
 BINARY = b"application/octet-stream"
-EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "statistics"]
+EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
 # Above this many bytes a body is read and made in a thread, since other requests would wait for it.
 LARGE = 1024**2
 
@@ -40,9 +41,10 @@ Handler = Callable[[Request, Names], Awaitable[Response]]
 class Service:
     """The endpoints, with what they share. Use it within a running loop: `start`, `respond`, `stop`."""
 
-    def __init__(self, repository: Repository, gate: Gate) -> None:
+    def __init__(self, repository: Repository, gate: Gate, control: bool = False) -> None:
         self.repository = repository
         self.gate = gate
+        self.control = control
         self.ready = False
         self.aside = asyncio.Lock()
         model = "/v2/models/{name}"
@@ -53,6 +55,10 @@ class Service:
             self.routes.add("GET", f"{at}/config", self.show_config)
             self.routes.add("GET", f"{at}/stats", self.show_statistics)
             self.routes.add("GET", at, self.show_model)
+        stored = "/v2/repository/models/{name}"
+        self.routes.add("POST", "/v2/repository/index", self.show_index)
+        self.routes.add("POST", f"{stored}/load", self.load)
+        self.routes.add("POST", f"{stored}/unload", self.unload)
         self.routes.add("GET", "/v2", self.show_server)
         self.routes.add("GET", "/v2/health/live", self.show_live)
         self.routes.add("GET", "/v2/health/ready", self.show_ready)
@@ -84,11 +90,41 @@ class Service:
         return make_json({"live": True})
 
     async def show_ready(self, _request: Request, _names: Names) -> Response:
-        return make_json({"ready": self.ready}, 200 if self.ready else 503)
+        return show_readiness({}, self.ready and self.repository.sound)
 
     async def show_model_ready(self, _request: Request, names: Names) -> Response:
         entry = self.find(names)
-        return make_json({"name": entry.name, "ready": self.ready}, 200 if self.ready else 503)
+        return show_readiness({"name": entry.name}, self.ready and entry.batcher.alive)
+
+    async def show_index(self, request: Request, _names: Names) -> Response:
+        """All models, or, by {"ready": true}, those that answer."""
+        found = self.repository.index()
+        if read_body(request).get("ready") is True:
+            found = [each for each in found if each["state"] == "READY"]
+        return make_json(found)
+
+    async def load(self, request: Request, names: Names) -> Response:
+        self.check_control(request)
+        await self.repository.load(names["name"])
+        return make_json({})
+
+    async def unload(self, request: Request, names: Names) -> Response:
+        self.check_control(request)
+        await self.repository.unload(names["name"])
+        return make_json({})
+
+    def check_control(self, request: Request) -> None:
+        """Raises RequestError: 403 where clients may not, 400 for parameters, of which none is
+        understood but the one that unloads what depends on a model: nothing does.
+        """
+        if not self.control:
+            raise RequestError("loading and unloading need `netspec serve --control`", 403)
+        given = read_body(request).get("parameters", {})
+        unknown = set(given) - {"unload_dependents"} if isinstance(given, dict) else {"parameters"}
+        if unknown:
+            raise RequestError(
+                f"unknown parameter {min(unknown)[:100]!r}: a model is loaded as its folder has it"
+            )
 
     async def show_model(self, _request: Request, names: Names) -> Response:
         entry = self.find(names)
@@ -123,6 +159,7 @@ class Service:
         entry = self.find(names)
         counted = entry.statistics
         counted.in_progress += 1
+        entry.asked += 1
         status = 499  # the client went away
         try:
             response = await self.answer(request, entry)
@@ -132,6 +169,7 @@ class Service:
             status = error.status
             raise
         finally:
+            entry.asked -= 1
             counted.in_progress -= 1
             counted.count_answer(status, time.perf_counter() - begun)
 
@@ -179,6 +217,23 @@ class Service:
             done = await asyncio.to_thread(work)
         give_memory_back()
         return done
+
+
+def show_readiness(names: Names, ready: bool) -> Response:
+    return make_json({**names, "ready": ready}, 200 if ready else 503)
+
+
+def read_body(request: Request) -> dict[str, Any]:
+    """The JSON object that a body holds; an empty one where it is empty. Raises RequestError."""
+    if not request.body:
+        return {}
+    try:
+        found = load_json(request.body[:4096])
+    except ValueError as error:
+        raise RequestError(f"the request must be JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise RequestError("the request must be a JSON object")
+    return found
 
 
 def give_memory_back() -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.serving.connection import Connection
 from netspec.serving.gate import Gate
@@ -18,7 +18,7 @@ from netspec.serving.http import Service
 from netspec.serving.limits import Limits, limits_text
 from netspec.serving.repository import Repository
 
-__all__ = ["Site", "run_loop", "run_server"]
+__all__ = ["Site", "Ways", "run_loop", "run_server"]
 
 BACKLOG = 2048
 # Connections that a loop takes at a time. One that makes room is closed some five rounds later, so the
@@ -27,12 +27,26 @@ BURST = 4
 DRAIN = 30.0
 
 
+class Ways(NamedTuple):
+    """How a server goes about it, beside its limits.
+
+    delay: seconds between the signal and the end; control: clients may load and unload; reload:
+    seconds between two looks for new files, 0 for none.
+    """
+
+    delay: float = 0.0
+    control: bool = False
+    reload: float = 0.0
+
+
 class Site:
     """The service behind one socket. Use it within a running loop: `open`, `leave`."""
 
-    def __init__(self, repository: Repository, limits: Limits) -> None:
+    def __init__(self, repository: Repository, limits: Limits, ways: Ways | None = None) -> None:
         self.gate = Gate(limits)
-        self.service = Service(repository, self.gate)
+        self.ways = ways or Ways()
+        self.service = Service(repository, self.gate, self.ways.control)
+        self.tasks: list[asyncio.Task[None]] = []
 
     def connect(self) -> Connection:
         return Connection(self.gate, self.service.respond)
@@ -43,7 +57,9 @@ class Site:
         loop = self.gate.loop
         self.server = await loop.create_server(self.connect, sock=listener, backlog=BURST)
         self.again.listen(BACKLOG)
-        self.watch = loop.create_task(self.gate.watch())
+        self.tasks = [loop.create_task(self.gate.watch())]
+        if self.ways.reload:
+            self.tasks.append(loop.create_task(self.service.repository.watch(self.ways.reload)))
 
     async def leave(self) -> None:
         """Answer all that was accepted, for 30 seconds at most."""
@@ -55,7 +71,8 @@ class Site:
             await asyncio.sleep(0.02)
         for connection in tuple(self.gate.open):
             connection.drop()
-        self.watch.cancel()
+        for task in self.tasks:
+            task.cancel()
         await self.service.stop()
 
     async def accept_rest(self) -> None:
@@ -79,12 +96,12 @@ def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def run_server(
-    repository: Repository, limits: Limits, listener: socket.socket, announcement: str, delay: float
+    repository: Repository, limits: Limits, listener: socket.socket, announcement: str, ways: Ways
 ) -> None:
     """Answer until a signal; a second one ends the delay."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(Reporter().report)
-    site = Site(repository, limits)
+    site = Site(repository, limits, ways)
     await site.open(listener)
     freeze_garbage()
     with signals_awaited(loop) as stopped:
@@ -93,7 +110,7 @@ async def run_server(
         site.service.ready = False
         stopped.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopped.wait(), delay)
+            await asyncio.wait_for(stopped.wait(), ways.delay)
         await site.leave()
 
 

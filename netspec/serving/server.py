@@ -5,15 +5,15 @@ SIGTERM, then finishes what it accepted.
 import errno
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from netspec.diagnostics import fail
-from netspec.seal import check_allowed
 from netspec.serving.batcher import Batching
-from netspec.serving.engine import open_model
-from netspec.serving.lifecycle import run_loop, run_server
+from netspec.serving.engine import Model, open_model
+from netspec.serving.lifecycle import Ways, run_loop, run_server
 from netspec.serving.limits import Limits
-from netspec.serving.repository import Entry, Repository
+from netspec.serving.repository import Files, Repository, find_files
 
 __all__ = ["make_batching", "serve"]
 
@@ -29,32 +29,48 @@ def serve(  # noqa: PLR0913 - the command's options
     threads: int = 0,
     join: bool = False,
     drain_delay: float = 0.0,
+    control: bool = False,
+    reload: float = 0.0,
     allow_uncertified: bool = False,
 ) -> None:
-    """Serve an ONNX file until SIGINT or SIGTERM; prints `serving NAME on http://host:port` once it
-    answers, and the limits.
+    """Serve an ONNX file, or all of a folder (NAME/VERSION/model.onnx), until SIGINT or SIGTERM;
+    prints `serving NAME on http://host:port` once it answers, and the limits.
 
     `port` 0 takes a free one; `name` defaults to the file's stem; `threads` as in open_model;
     join: run requests together though the file does not say that rows stay apart; drain_delay: for
-    so many seconds after the signal it says that it is not ready and goes on; allow_uncertified:
-    whatever its certificate says. What was accepted when the signal came is answered (within 30 s).
+    so many seconds after the signal it says that it is not ready and goes on; control: clients may
+    load and unload; reload: seconds between two looks for new files, 0 for none; allow_uncertified:
+    whatever a certificate says. What was accepted when the signal came is answered (within 30 s).
 
     Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to NS723 as open_model,
-    NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
+    NS724 (the address cannot be had), NS725 (the name cannot stand in a URL), NS730 (a folder
+    without models).
     """
-    check_allowed(path, allow_uncertified)
-    name = Path(path).stem if name is None else name
+    limits = limits or Limits()
+    files = choose_files(Path(path), name)
+
+    def open_file(path: Path) -> Model:
+        return open_model(path, device, threads, allow_uncertified=allow_uncertified)
+
+    with _bind(host, port) as listener:
+        repository = Repository(files, open_file, make_batching(limits, join))
+        repository.load_all()
+        shown = f"[{host}]" if ":" in host else host
+        models = ", ".join(repository.models)
+        announcement = f"serving {models} on http://{shown}:{listener.getsockname()[1]}"
+        ways = Ways(drain_delay, control, reload)
+        run_loop(lambda: run_server(repository, limits, listener, announcement, ways))
+
+
+def choose_files(path: Path, name: str | None) -> Callable[[], Files]:
+    """What finds the files of a server: those of a folder now, or the one file. Raises SpecError."""
+    if path.is_dir() and name is None:
+        find_files(path)
+        return lambda: find_files(path)
+    name = path.stem if name is None else name
     if not name or "/" in name:
         raise fail("NS725", f"a model's name must be non-empty and without '/': got {name!r}")
-    limits = limits or Limits()
-    with _bind(host, port) as listener:
-        # The certificate was looked at above.
-        model = open_model(path, device, threads, allow_uncertified=True)
-        repository = Repository()
-        repository.add(Entry(name, "1", model, make_batching(limits, join), Path(path)))
-        shown = f"[{host}]" if ":" in host else host
-        announcement = f"serving {name} on http://{shown}:{listener.getsockname()[1]}"
-        run_loop(lambda: run_server(repository, limits, listener, announcement, drain_delay))
+    return lambda: {name: {"1": path}}
 
 
 def make_batching(limits: Limits, join: bool) -> Batching:

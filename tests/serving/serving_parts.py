@@ -18,7 +18,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from netspec.serving.engine import open_model
-from netspec.serving.lifecycle import Site
+from netspec.serving.lifecycle import Site, Ways
 from netspec.serving.limits import Limits
 from netspec.serving.repository import Entry, Repository
 from netspec.serving.server import make_batching
@@ -69,11 +69,23 @@ class Server:
 class Inside:
     """A server of one model in a thread of this process, for what needs no process of its own."""
 
-    def __init__(self, path: Path, limits: Limits, name: str | None = None, join: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        name: str | None = None,
+        join: bool = True,
+        repository: Repository | None = None,
+        ways: Ways | None = None,
+    ) -> None:
         self.name = name or path.stem
-        self.limits = limits
+        self.limits, self.ways = limits, ways
         model = open_model(path, "cpu", 1, allow_uncertified=True)
-        self.entry = Entry(self.name, "1", model, make_batching(limits, join))
+        self.repository = repository
+        if repository is None:
+            self.repository = Repository()
+            self.repository.add(Entry(self.name, "1", model, make_batching(limits, join)))
+        self.entry = self.repository.find(self.name)
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
 
@@ -87,9 +99,7 @@ class Inside:
         return self
 
     async def open(self, listener: socket.socket) -> None:
-        repository = Repository()
-        repository.add(self.entry)
-        self.site = Site(repository, self.limits)
+        self.site = Site(self.repository, self.limits, self.ways)
         await self.site.open(listener)
 
     def call(self, work):
@@ -123,7 +133,7 @@ class Inside:
         """Status, and the error or the answer."""
         answer, content = self.ask("POST", path, body, headers)
         found = json.loads(content)
-        return answer.status, found.get("error", found)
+        return answer.status, found["error"] if "error" in found else found
 
     def wrong(self, model, **changes):
         """A request without sense but for the changes."""

@@ -1,0 +1,175 @@
+"""Many models and versions from a folder: which answers, and what takes whose place without a request lost or mixed."""
+
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from serving_parts import Inside, infer, save
+
+from netspec.diagnostics import SpecError
+from netspec.serving.engine import open_model
+from netspec.serving.lifecycle import Ways
+from netspec.serving.limits import Limits
+from netspec.serving.repository import Repository, find_files
+from netspec.serving.server import make_batching
+
+pytestmark = pytest.mark.onnx
+
+
+def times(path: Path, factor: float, steps: int = 1) -> Path:
+    """A model y = factor^steps * x, for any rows of 3."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nodes = [
+        helper.make_node("Mul", ["x" if not i else f"m{i}", "f"], ["y" if i == steps - 1 else f"m{i + 1}"])
+        for i in range(steps)
+    ]
+    sides = [("x", TensorProto.FLOAT, ["N", 3])], [("y", TensorProto.FLOAT, ["N", 3])]
+    draft = path.with_name("draft")
+    save(draft, nodes, *sides, {"f": np.float32(factor)}, {"netspec.rows": "apart"})
+    os.replace(draft, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Inside, Path]]:
+    root = tmp_path_factory.mktemp("repository")
+    times(root / "a" / "1" / "model.onnx", 2)
+    times(root / "a" / "10" / "model.onnx", 3)
+    times(root / "a" / "x" / "model.onnx", 9)  # no version
+    times(root / "b" / "2" / "model.onnx", 5)
+    limits = Limits()
+    opener = partial(open_model, device="cpu", threads=1, allow_uncertified=True)
+    repository = Repository(lambda: find_files(root), opener, make_batching(limits, False))
+    repository.load_all()
+    with Inside(
+        root / "a" / "1" / "model.onnx", limits, "a", repository=repository, ways=Ways(control=True)
+    ) as server:
+        yield server, root
+
+
+def ask(server: Inside, model: str) -> float | tuple:
+    status, found = infer(server, model, x=np.ones((1, 3), np.float32))
+    return found["y"][0, 0] if status == 200 else (status, found)
+
+
+def test_names_and_versions(served: tuple[Inside, Path]) -> None:
+    server, _ = served
+    assert [ask(server, each) for each in ("a", "a/versions/1", "a/versions/10", "b")] == [3, 2, 3, 5]
+    assert ask(server, "a/versions/2") == (404, "unknown version '2' of model 'a': it has '1', '10'")
+    assert server.get("/v2/models/a")[1]["versions"] == ["1", "10"]
+    found = server.post("/v2/repository/index", b"")[1]
+    assert [(each["name"], each["version"], each["state"]) for each in found] == [
+        ("a", "1", "READY"), ("a", "10", "READY"), ("b", "2", "READY")
+    ]  # fmt: skip
+
+
+def test_unload_and_load(served: tuple[Inside, Path]) -> None:
+    server, _ = served
+    assert server.post("/v2/repository/models/b/unload", b"{}") == (200, {})
+    assert ask(server, "b") == (404, "unknown model 'b': this server has 'a'")
+    assert server.post("/v2/models/b/ready", b"")[0] == 405
+    assert server.get("/v2/models/b/ready")[0] == 404
+    states = server.post("/v2/repository/index", b"")[1]
+    assert {"name": "b", "version": "2", "state": "UNAVAILABLE", "reason": "unloaded"} in states
+    assert len(server.post("/v2/repository/index", b'{"ready": true}')[1]) == 2
+    assert server.post("/v2/repository/models/b/load", b"{}") == (200, {})
+    assert ask(server, "b") == 5
+    assert server.post("/v2/repository/models/c/load", b"") == (404, "there is no file of a model 'c'")
+    sent = b'{"parameters": {"config": "{}"}}'
+    assert server.post("/v2/repository/models/b/load", sent)[0] == 400
+
+
+def test_a_file_that_will_not_do_takes_no_place(served: tuple[Inside, Path]) -> None:
+    server, root = served
+    (root / "b" / "2" / "draft").write_bytes(b"no model")
+    os.replace(root / "b" / "2" / "draft", root / "b" / "2" / "model.onnx")
+    status, words = server.post("/v2/repository/models/b/load", b"")
+    assert status == 400
+    assert words.startswith("b 2: ")
+    assert ask(server, "b") == 5
+    (found,) = (each for each in server.post("/v2/repository/index", b"")[1] if each["name"] == "b")
+    assert found["state"] == "READY"
+    assert found["reason"] == words
+    times(root / "b" / "2" / "model.onnx", 5)
+    assert server.post("/v2/repository/models/b/load", b"")[0] == 200
+
+
+def test_what_is_not_certified_is_not_loaded(tmp_path: Path) -> None:
+    times(tmp_path / "a" / "1" / "model.onnx", 2)
+    opener = partial(open_model, device="cpu", threads=1)
+    repository = Repository(lambda: find_files(tmp_path), opener, make_batching(Limits(), False))
+    with pytest.raises(SpecError, match="NS712"):
+        repository.load_all()
+
+
+def test_reloads_under_load_lose_and_mix_nothing(served: tuple[Inside, Path]) -> None:
+    """Each answer is of one file as a whole, and no version older than one already seen by the same client."""
+    server, root = served
+    wrong: list[object] = []
+    end = threading.Event()
+    asked = [0] * 4
+
+    def work(number: int) -> None:
+        seen = 0.0
+        rows = np.float32([[1, 1, 1]] * (number + 1))
+        while not end.is_set():
+            status, found = infer(server, "a", x=rows)
+            if status != 200 or len(set(found["y"].ravel().tolist())) != 1 or found["y"][0, 0] < seen:
+                wrong.append((status, found))
+                return
+            seen = found["y"][0, 0]
+            asked[number] += 1
+
+    clients = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for each in clients:
+        each.start()
+    for factor in range(4, 16):
+        times(root / "a" / "10" / "model.onnx", factor)
+        assert server.post("/v2/repository/models/a/load", b"")[0] == 200
+    end.set()
+    for each in clients:
+        each.join()
+    assert wrong == []
+    assert min(asked) > 3
+    assert ask(server, "a") == 15
+    server.wait_for(lambda: not server.site.service.repository.leaving)
+
+
+def test_new_files_are_seen_where_that_was_asked_for(tmp_path: Path) -> None:
+    path = times(tmp_path / "m.onnx", 2)
+    limits = Limits()
+    opener = partial(open_model, device="cpu", threads=1, allow_uncertified=True)
+    repository = Repository(lambda: {"m": {"1": path}}, opener, make_batching(limits, False))
+    repository.load_all()
+    with Inside(path, limits, repository=repository, ways=Ways(reload=0.05)) as server:
+        assert ask(server, "m") == 2
+        times(path, 7)
+        server.wait_for(lambda: ask(server, "m") == 7)
+        assert server.post("/v2/repository/models/m/unload", b"") == (
+            403,
+            "loading and unloading need `netspec serve --control`",
+        )
+        path.unlink()
+        assert ask(server, "m") == 7
+
+
+def test_a_folder_without_models(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="NS730"):
+        find_files(tmp_path)
+
+
+def test_ready_is_that_all_can_run(tmp_path: Path) -> None:
+    path = times(tmp_path / "m.onnx", 2)
+    with Inside(path, Limits()) as server:
+        assert server.get("/v2/health/ready") == (200, {"ready": True})
+        task = server.entry.batcher._tasks[0]
+        server.loop.call_soon_threadsafe(task.cancel)
+        server.wait_for(task.done)
+        assert server.get("/v2/health/ready") == (503, {"ready": False})
+        assert server.get("/v2/models/m/ready")[0] == 503
+        assert server.get("/v2/health/live")[0] == 200
