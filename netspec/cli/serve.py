@@ -91,6 +91,11 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Seconds between two looks for new files of what is served; 0: none.",
 )
+@click.option("--api-keys", type=click.Path(), help="File of keys, a line each; clients must give one.")
+@click.option("--cors", multiple=True, metavar="ORIGIN", help="Pages of this origin may ask; *: all.")
+@click.option("--access-log", is_flag=True, help="A line of JSON for each answer, on standard error.")
+@click.option("--tls-cert", type=click.Path(), help="PEM file of a certificate: HTTPS.")
+@click.option("--tls-key", type=click.Path(), help="PEM file of its key.")
 @click.option(
     "--allow-uncertified",
     is_flag=True,

@@ -282,6 +282,8 @@ CODES: dict[str, Code] = {
     "NS728": Code("an open size cannot be certified"),
     "NS729": Code("answers depend on the rest of the batch"),
     "NS730": Code("the folder holds no model to serve"),
+    "NS731": Code("no keys to let clients in by"),
+    "NS732": Code("no certificate for HTTPS"),
     "NS750": Code("the view has no meaning here"),
     "NS751": Code("no such layer"),
     "NS752": Code("the input does not fit the net"),

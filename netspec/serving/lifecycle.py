@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -13,6 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from netspec.serving.connection import Connection
+from netspec.serving.doorkeeper import Doorkeeper
+from netspec.serving.exchange import Request, Response
 from netspec.serving.gate import Gate
 from netspec.serving.http import Service
 from netspec.serving.limits import Limits, limits_text
@@ -31,12 +34,14 @@ class Ways(NamedTuple):
     """How a server goes about it, beside its limits.
 
     delay: seconds between the signal and the end; control: clients may load and unload; reload:
-    seconds between two looks for new files, 0 for none.
+    seconds between two looks for new files, 0 for none; door: who may ask; secure: for HTTPS.
     """
 
     delay: float = 0.0
     control: bool = False
     reload: float = 0.0
+    door: Doorkeeper | None = None
+    secure: ssl.SSLContext | None = None
 
 
 class Site:
@@ -49,13 +54,20 @@ class Site:
         self.tasks: list[asyncio.Task[None]] = []
 
     def connect(self) -> Connection:
-        return Connection(self.gate, self.service.respond)
+        return Connection(self.gate, self.respond)
+
+    async def respond(self, request: Request) -> Response:
+        if self.ways.door is None:
+            return await self.service.respond(request)
+        return await self.ways.door.respond(request, self.service.respond)
 
     async def open(self, listener: socket.socket) -> None:
         self.service.start()
         self.again = listener.dup()  # what waits on it when the loop lets it go is not lost
         loop = self.gate.loop
-        self.server = await loop.create_server(self.connect, sock=listener, backlog=BURST)
+        secure = self.ways.secure
+        more: Any = {"ssl_handshake_timeout": self.gate.limits.head_seconds} if secure else {}
+        self.server = await loop.create_server(self.connect, sock=listener, backlog=BURST, ssl=secure, **more)
         self.again.listen(BACKLOG)
         self.tasks = [loop.create_task(self.gate.watch())]
         if self.ways.reload:
@@ -81,7 +93,7 @@ class Site:
         with self.again, suppress(BlockingIOError):
             while True:
                 client, _ = self.again.accept()
-                await self.gate.loop.connect_accepted_socket(self.connect, client)
+                await self.gate.loop.connect_accepted_socket(self.connect, client, ssl=self.ways.secure)
 
 
 def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

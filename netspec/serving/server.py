@@ -5,11 +5,13 @@ SIGTERM, then finishes what it accepted.
 import errno
 import os
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from netspec.diagnostics import fail
 from netspec.serving.batcher import Batching
+from netspec.serving.doorkeeper import Doorkeeper, read_keys
 from netspec.serving.engine import Model, open_model
 from netspec.serving.lifecycle import Ways, run_loop, run_server
 from netspec.serving.limits import Limits
@@ -31,6 +33,11 @@ def serve(  # noqa: PLR0913 - the command's options
     drain_delay: float = 0.0,
     control: bool = False,
     reload: float = 0.0,
+    api_keys: str | os.PathLike[str] | None = None,
+    cors: Sequence[str] = (),
+    access_log: bool = False,
+    tls_cert: str | os.PathLike[str] | None = None,
+    tls_key: str | os.PathLike[str] | None = None,
     allow_uncertified: bool = False,
 ) -> None:
     """Serve an ONNX file, or all of a folder (NAME/VERSION/model.onnx), until SIGINT or SIGTERM;
@@ -39,15 +46,22 @@ def serve(  # noqa: PLR0913 - the command's options
     `port` 0 takes a free one; `name` defaults to the file's stem; `threads` as in open_model;
     join: run requests together though the file does not say that rows stay apart; drain_delay: for
     so many seconds after the signal it says that it is not ready and goes on; control: clients may
-    load and unload; reload: seconds between two looks for new files, 0 for none; allow_uncertified:
-    whatever a certificate says. What was accepted when the signal came is answered (within 30 s).
+    load and unload; reload: seconds between two looks for new files, 0 for none; api_keys: a
+    file of keys, one of which a client must give; cors: origins whose pages may ask; access_log: a
+    line of JSON for each answer on standard error; tls_cert, tls_key: PEM files, for HTTPS;
+    allow_uncertified: whatever a certificate says. What was accepted when the signal came is answered (within 30 s).
 
     Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to NS723 as open_model,
     NS724 (the address cannot be had), NS725 (the name cannot stand in a URL), NS730 (a folder
-    without models).
+    without models), NS731 (no keys), NS732 (no certificate for HTTPS).
     """
     limits = limits or Limits()
     files = choose_files(Path(path), name)
+
+    keys = read_keys(Path(api_keys)) if api_keys is not None else ()
+    door = Doorkeeper(keys, tuple(cors), access_log)
+    secure = make_secure(tls_cert, tls_key)
+    scheme = "https" if secure else "http"
 
     def open_file(path: Path) -> Model:
         return open_model(path, device, threads, allow_uncertified=allow_uncertified)
@@ -57,9 +71,23 @@ def serve(  # noqa: PLR0913 - the command's options
         repository.load_all()
         shown = f"[{host}]" if ":" in host else host
         models = ", ".join(repository.models)
-        announcement = f"serving {models} on http://{shown}:{listener.getsockname()[1]}"
-        ways = Ways(drain_delay, control, reload)
+        announcement = f"serving {models} on {scheme}://{shown}:{listener.getsockname()[1]}"
+        ways = Ways(drain_delay, control, reload, door, secure)
         run_loop(lambda: run_server(repository, limits, listener, announcement, ways))
+
+
+def make_secure(
+    cert: str | os.PathLike[str] | None, key: str | os.PathLike[str] | None
+) -> ssl.SSLContext | None:
+    """What HTTPS needs; nothing without a certificate. Raises SpecError NS732."""
+    if cert is None and key is None:
+        return None
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(cert or "", key)
+    except (OSError, ValueError) as error:
+        raise fail("NS732", str(error), path=os.fspath(cert or key or "")) from error
+    return context
 
 
 def choose_files(path: Path, name: str | None) -> Callable[[], Files]:

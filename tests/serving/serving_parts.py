@@ -133,7 +133,9 @@ class Inside:
         """Status, and the error or the answer."""
         answer, content = self.ask("POST", path, body, headers)
         found = json.loads(content)
-        return answer.status, found["error"] if "error" in found else found
+        if isinstance(found, dict):
+            return answer.status, found.get("error", found)
+        return answer.status, found
 
     def wrong(self, model, **changes):
         """A request without sense but for the changes."""
