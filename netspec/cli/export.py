@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-PASSED = ("weights", "device", "allow_batch_dependence", "quantize")
+PASSED = ("weights", "device", "allow_batch_dependence", "quantize", "opset")
 """Options that export takes by the same name."""
 
 
@@ -65,6 +65,19 @@ PASSED = ("weights", "device", "allow_batch_dependence", "quantize")
     help="A smaller file: calibrated on a run's training data, compared with the float one on its test data.",
 )
 @click.option(
+    "--layout",
+    type=click.Choice(("triton", "kserve")),
+    help="Write a repository of Triton's into the folder OUT; kserve: and a manifest.  [default OUT: repository]",
+)
+@click.option(
+    "--storage",
+    default="pvc://models",
+    show_default=True,
+    metavar="URI",
+    help="With --layout kserve: where the repository will be.",
+)
+@click.option("--opset", type=int, metavar="N", help="Version of ONNX's operators.  [default: 22]")
+@click.option(
     "--runtime",
     metavar="FOLDER",
     help="With --to web: the npm package onnxruntime-web.  [default: npm fetches it]",
@@ -87,8 +100,13 @@ def command(
     output = output or place
     if options["runtime"] and to != "web":
         raise click.UsageError("--runtime goes with --to web")
+    if options["layout"] and to in ("web", "prototxt"):
+        raise click.UsageError("--layout is a folder of ONNX files")
     if to == "web":
         write_web(source, output, options, reading)
+        return
+    if options["layout"]:
+        write_repository(source, Path(output or "repository"), options, reading)
         return
     write_file(source, to, output, options, reading)
 
@@ -147,6 +165,20 @@ def write_web(source: str, output: str | None, options: dict[str, Any], reading:
     size = sum(file.stat().st_size for file in folder.iterdir())
     click.echo(f"wrote {folder}: {readable(size)}, onnxruntime-web {VERSION} included")
     click.echo(f"any server of static files shows it: python3 -m http.server --directory {folder}")
+
+
+def write_repository(source: str, folder: Path, options: dict[str, Any], reading: "Reading") -> None:
+    """A version of the model in a repository of Triton's."""
+    import tempfile
+
+    from netspec.exporters.layouts import write_layout
+
+    level = False if options["no_certify"] else options["certify"]
+    with tempfile.TemporaryDirectory() as drafts:
+        made = export_onnx(source, Path(drafts, "model.onnx"), options, level, reading)
+        written = write_layout(options["layout"], folder, Path(drafts), options["storage"])
+    click.echo(f"wrote {written} ({readable(made.size)}) and {written.parent / 'config.pbtxt'}")
+    tell_certificate(made)
 
 
 def write_prototxt(

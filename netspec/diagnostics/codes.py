@@ -297,6 +297,8 @@ CODES: dict[str, Code] = {
     "NS742": Code("size of the file not as expected"),
     "NS743": Code("no model for a page"),
     "NS744": Code("onnxruntime-web is not at hand"),
+    "NS745": Code("no form in a model server's configuration"),
+    "NS746": Code("no such version of ONNX's operators"),
     "NS669": Code("the same picture in two places", "warning"),
     "NS670": Code("solver settings do not go together"),
     "NS671": Code("nothing to train"),

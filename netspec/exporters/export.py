@@ -23,6 +23,7 @@ from netspec.exporters.devices import device_for
 from netspec.exporters.endings import held
 from netspec.exporters.latency import hold
 from netspec.exporters.model_file import add_metadata, arrays, publishing, write_model
+from netspec.exporters.opsets import convert_opset
 from netspec.exporters.quantization.convert import Kind
 from netspec.exporters.quantization.quantize import Work
 from netspec.exporters.quantization.quantize import quantize as quantize_file
@@ -70,7 +71,7 @@ class Origin:
     folder: Path | None = None
 
 
-def export(
+def export(  # noqa: PLR0913 - what the command says
     source: "Source",
     path: str | os.PathLike[str],
     *,
@@ -80,6 +81,7 @@ def export(
     allow_batch_dependence: bool = False,
     fused: bool = True,
     quantize: Kind | None = None,
+    opset: int | None = None,
 ) -> Path:
     """Write the deploy view of a network as ONNX and certify that onnxruntime computes what torch
     does. Answers the path.
@@ -88,14 +90,15 @@ def export(
     a safetensors file to take instead. device: where to compare, cpu, cuda or auto. certify: how
     much, "full" (True) or "quick"; with False the file says so. fused: layers that only scale and
     shift channels, or pass on what they read, vanish in others. quantize: "int8" or "fp16", of a
-    run; such a file is compared with the certified float one on real samples. Where the spec
-    demands a latency, a size or an accuracy, it is measured (NS329, NS741, NS742). The model's
-    inputs and outputs are the spec's, by name and shape; open sizes stay open. Raises SpecError:
-    NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705
-    (not a source), NS706, NS707, NS708, NS709 (an ending of another format), NS716, NS722, NS728 (a
-    letter that one number alone meets), NS729 (answers that depend on the rest of the batch, and no
-    `allow_batch_dependence`), NS740 (cannot be quantized); for weights NS001, NS674, NS676. In each
-    case nothing is written.
+    run; such a file is compared with the certified float one on real samples. opset: of ONNX's
+    operators, in place of 22; the file is converted, then certified. Where the spec demands a
+    latency, a size or an accuracy, it is measured (NS329, NS741, NS742). The model's inputs and
+    outputs are the spec's, by name and shape; open sizes stay open. Raises SpecError: NS701 (a
+    layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705 (not a
+    source), NS706, NS707, NS708, NS709 (an ending of another format), NS716, NS722, NS728 (a letter
+    that one number alone meets), NS729 (answers that depend on the rest of the batch, and no
+    `allow_batch_dependence`), NS740 (cannot be quantized), NS746 (no such opset); for weights
+    NS001, NS674, NS676. In each case nothing is written.
 
     >>> netspec.export("zoo:lenet-digits", "digits.onnx", certify="quick").name
     'digits.onnx'
@@ -109,6 +112,7 @@ def export(
         allow_batch_dependence=allow_batch_dependence,
         fused=fused,
         quantize=quantize,
+        opset=opset,
     )
     return made.path
 
@@ -123,6 +127,7 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
     allow_batch_dependence: bool = False,
     fused: bool = True,
     quantize: Kind | None = None,
+    opset: int | None = None,
     reading: Reading = PLAIN,
     progress: certification.Progress = lambda done, total, word: None,
 ) -> Export:
@@ -141,6 +146,8 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
             refuse(typed, allow_batch_dependence)
         outline = outline_model(typed, metadata(origin, typed), fused)
         write_model(outline, fit_weights(outline, arrays(net, typed)), draft)
+        if opset is not None:
+            convert_opset(draft, opset)
         certificate = None
         if certify:
             begun = time.perf_counter()
