@@ -67,7 +67,12 @@ __all__ = ["command"]
     type=click.IntRange(2),
     help="Cross-validate: train on every fold of so many, measure on the one left out.",
 )
-@click.option("--json", "as_json", is_flag=True, help="With --sweep or --folds: the results as JSON.")
+@click.option(
+    "--find-lr", is_flag=True, help="Suggest a learning rate, by a short training that is thrown away."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="With --sweep, --folds or --find-lr: the results as JSON."
+)
 @click.option(
     "--processes",
     type=click.IntRange(1),
@@ -119,8 +124,12 @@ def command(
         from netspec.cli.sweep import run_sweep
 
         return run_sweep(spec, folder, resume, device, quiet, reading, words)
+    if words["find_lr"]:
+        from netspec.cli.find_rate import run_find_rate
+
+        return run_find_rate(spec, device, reading, words)
     if words["as_json"]:
-        raise click.UsageError("--json goes with --sweep and --folds")
+        raise click.UsageError("--json goes with --sweep, --folds and --find-lr")
     if words["processes"] > 1:
         from netspec.training.launch import launch
 

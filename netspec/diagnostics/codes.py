@@ -212,6 +212,8 @@ CODES: dict[str, Code] = {
     "NS613": Code("no such precision on this device"),
     "NS614": Code("torch.compile does not work here"),
     "NS615": Code("nothing can be pruned"),
+    "NS616": Code("a teacher that does not fit"),
+    "NS619": Code("no learning rate was found"),
     "NS620": Code("annotations cannot be read"),
     "NS621": Code("boxes that hold nothing"),
     "NS622": Code("annotations and pictures do not belong together"),

@@ -57,6 +57,7 @@ from netspec.training.run.folder import (
 from netspec.training.run.owner import own
 from netspec.training.sharing import check_batch, compare_worlds, foretell_sharing
 from netspec.training.starting import Report, Start, start_from
+from netspec.training.teaching import teach
 from netspec.training.world import ALONE, World, launch_key
 from netspec.training.zeros import hold_zeros
 
@@ -291,6 +292,8 @@ def session(
         started = start_from(nets.parameters, weights, program.resolved.spec.source.name)
     if section.keep_zeros:
         hold_zeros(nets.parameters)
+    if section.teacher is not None:
+        teach(nets.train, program, section.teacher)
     words = section.solver.replace(random_seed=seed)
     job = job_of(graphs, nets, feeds, words, device, players_of(program, nets, graphs[0], words))
     if class_weights is None:

@@ -58,6 +58,7 @@ layers:
   - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}
 """
 SHAPES = {
+    "NS616": "[N, 64]",
     "NS630": "[N, 1, 50]",
     "NS631": "[N, 1, 50]",
     "NS633": "[N, 3]",
@@ -390,6 +391,7 @@ ADDED = {
 GIVEN: dict[str, Callable[[Path], None]] = {
     "NS031": other_blobs,
     "NS615": trained,
+    "NS616": trained,
     "NS502": two_plugins,
     "NS505": too_heavy,
     "NS040": five_blobs,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from netspec.record import Record, param
 
-__all__ = ["AverageSection", "RateSection", "StopSection"]
+__all__ = ["AverageSection", "RateSection", "StopSection", "TeacherSection"]
 
 
 class RateSection(Record):
@@ -47,4 +47,19 @@ class StopSection(Record):
         default=0.0,
         ge=0,
         doc="by how much a value must be better to count; 0: any better value counts",
+    )
+
+
+class TeacherSection(Record):
+    """`train.teacher`: a trained run whose answers are learned beside the labels."""
+
+    short = "run"
+
+    run: str = param(doc="the folder of the run that teaches, as seen from the spec")
+    weights: Literal["last", "best"] = param(default="last", doc="which of its weights")
+    temperature: float = param(
+        default=4.0, gt=0, doc="what scores are divided by: above 1, classes that are near count more"
+    )
+    alpha: float = param(
+        default=0.9, ge=0, le=1, doc="share of the teacher in the loss; the rest is that of the labels"
     )

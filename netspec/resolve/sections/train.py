@@ -6,7 +6,12 @@ from typing import Any, Literal
 
 from netspec.record import Record, param
 from netspec.resolve.sections.pace import Layout, PaceWords, Precision
-from netspec.resolve.sections.recipes import AverageSection, RateSection, StopSection
+from netspec.resolve.sections.recipes import (
+    AverageSection,
+    RateSection,
+    StopSection,
+    TeacherSection,
+)
 from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
 __all__ = [
@@ -384,6 +389,9 @@ class TrainSection(Record):
     rates: dict[str, RateSection] = param(
         default={},
         doc="factors of rate and decay for layers, blocks or weights, by patterns of their names",
+    )
+    teacher: TeacherSection | None = param(
+        default=None, doc="a run whose answers the net learns beside the labels"
     )
     keep_zeros: bool = param(
         default=False,
