@@ -209,7 +209,23 @@ def train_here(  # noqa: PLR0913, PLR0917 - the words of the command
     if world.first:
         click.echo(summary(result), nl=False)
         report(list(result.findings))
+        draw_curves(result.run)
     return result.exit_code
+
+
+def draw_curves(run: Path) -> None:
+    """curves.png in a run's folder, as `netspec see RUN curves` draws them."""
+    from netspec.pictures.png import write_png
+    from netspec.seeing.log import curves_of, read_log
+    from netspec.seeing.seen import Seen
+    from netspec.seeing.views.curves import draw
+    from netspec.seeing.writing import one_picture
+
+    curves = curves_of(read_log(run))
+    if curves:
+        figures = [*draw(Seen("curves", "", (), {"curves": curves}))]
+        target = run / "curves.png"
+        write_png(target, one_picture(figures, target), "NS673", follow=False)
 
 
 @contextmanager

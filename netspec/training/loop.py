@@ -144,14 +144,14 @@ class Training:
     def go(self, resume: bool) -> TrainingResult:
         """All iterations that are left, then the last test."""
         self.begin(resume)
-        while self.team.iteration < self.max_iter and not self.stopped():
+        while self.team.iteration < self.max_iter and not self.must_stop():
             if self.test_due() and (not self.test() or self.ended):
                 break
             self.advance()
         self.save()
         if self.ended and self.begun == self.team.iteration:
             self.reporter.say(f"there was nothing left to do: {self.ended}; {GO_ON}")
-        finished = not self.stopped()
+        finished = not self.must_stop()
         finished = finished and (bool(self.ended) or self.job.test_batches is None or self.test())
         finished = finished and (self.job.final_batches is None or self.test_best())
         return self.end(finished)
@@ -186,7 +186,7 @@ class Training:
         self.reporter.begin(self.team.iteration, self.max_iter)
         self.position, self.since = self.job.train_batches.position, time.perf_counter()
 
-    def stopped(self) -> bool:
+    def must_stop(self) -> bool:
         """Whether a signal asked one of the processes to stop: then all do, at the same place."""
         (self.signal,) = self.world.agree(self.interrupt.signal or 0)
         return self.signal != 0
@@ -418,7 +418,7 @@ class Training:
         elif finished:
             end = {"reason": "finished"}
         self.log.write({"phase": "end", "iteration": i, **end})
-        self.stopped()
+        self.must_stop()
         signal, findings = self.signal or None, tuple(self.checkpoint.found)
         if finished:
             signal, findings = None, (*findings, *self.idle.findings(str(self.run)))

@@ -6,6 +6,8 @@ One process alone is a world too, in which all of this is free. Knows no net, no
 
 import os
 import platform
+import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,6 +27,8 @@ AT_ONCE = 1 << 22
 """Numbers that are summed in one message (16 MB): what a sum needs beside the gradients."""
 MEETING = timedelta(seconds=60)
 """How long a process waits for the others to come."""
+PR_SET_PDEATHSIG = 1
+"""Of Linux's sys/prctl.h."""
 SEATS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")
 
 
@@ -186,6 +190,17 @@ def launch_key(environment: Mapping[str, str]) -> str:
     return f"{environment['TORCHELASTIC_RUN_ID']} {platform.node()} {os.getppid()}"
 
 
+def end_with_launcher() -> None:
+    """Let this process be asked to stop when the one that launched it has ended, however that
+    was; on Linux alone, elsewhere it goes on until its messages fail.
+    """
+    if sys.platform != "linux" or "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
 @contextmanager
 def joining(device: str = "auto") -> Iterator[World]:
     """The world that torchrun made, while the block runs: messages by gloo between CPUs, by NCCL
@@ -198,6 +213,7 @@ def joining(device: str = "auto") -> Iterator[World]:
         yield World(seat)
         return
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    end_with_launcher()
     try:
         found, rank, size = next(iter(rendezvous("env://", timeout=MEETING)))
         store = PrefixStore(f"attempt {seat.restarts}", found)  # the agent's store outlives an attempt

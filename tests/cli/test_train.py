@@ -321,4 +321,6 @@ def test_a_spec_from_standard_input_is_kept(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert line("train", "-", "--run", "run", "--quiet") == 0, line.err
     assert (tmp_path / "run/spec.yaml").read_text() == text
+    with Image.open(tmp_path / "run/curves.png") as curves:
+        assert curves.format == "PNG" and curves.height > curves.width > 300
     assert load_run(tmp_path / "run").program.name == "tiny"

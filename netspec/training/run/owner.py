@@ -19,7 +19,7 @@ from netspec.training.run.checkpoint import SOLVER
 __all__ = ["OWNER", "check_room", "own"]
 
 OWNER = "owner.json"
-WRITTEN = (".yaml", ".json", ".jsonl", ".safetensors")
+WRITTEN = (".yaml", ".json", ".jsonl", ".safetensors", ".png")
 """What the files of a run are called."""
 
 
