@@ -242,7 +242,7 @@ def describe_certificate(found: "Certificate") -> "Iterator[str]":
     """What a certificate says, in words."""
     quantized = found.quantized is not None
     if quantized:
-        yield from quantized_lines(found.quantized)
+        yield from tell_quantized(found.quantized)
     if found.partial:
         how = f"certified in part ({found.level})"
     else:
@@ -301,7 +301,7 @@ def sample_lines(found: Any) -> "Iterator[str]":
     yield ": ".join(part for part in (count, "; ".join((*best, *metrics))) if part)
 
 
-def quantized_lines(found: Any) -> "Iterator[str]":
+def tell_quantized(found: Any) -> "Iterator[str]":
     """How a smaller file compares with the float one, in words; nothing of what cannot be read."""
     try:
         before, after = found["size"]

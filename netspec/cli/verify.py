@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.export import quantized_lines, sample_lines
+from netspec.cli.export import sample_lines, tell_quantized
 
 if TYPE_CHECKING:
     from netspec.serving.verify import Verified
@@ -46,7 +46,7 @@ def lines(model: str, found: "Verified") -> Iterator[str]:
     yield f"{model} is the file that was {how} on {said('made')} by netspec {said('netspec')}"
     yield f"graph   {found.seal.graph}"
     yield f"weights {found.seal.weights}"
-    yield from quantized_lines(said("quantized"))
+    yield from tell_quantized(said("quantized"))
     yield (
         f"{then}: {said('layers')} comparisons of a layer alone and {said('outputs')} of outputs with torch"
         f" {said('torch')}, onnxruntime {said('onnxruntime')} on {said('device')}; largest difference"

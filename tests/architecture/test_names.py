@@ -68,6 +68,9 @@ NAMED = {
     "augmentation/geometry.py": {"Scale"},
     "resolve/augmentations.py": {"Crop", "Flip"},
     "emit/onnx_idioms.py": {"Split"},  # ONNX's operator of that name
+    "exporters/quantization/convert.py": {
+        *("Clip", "Concat", "Flatten", "Reshape"),  # ONNX's operators of these names
+    },
     "ir/graph.py": {"Input"},  # the class of a graph's inputs
     "training/run/log.py": {"Log"},  # the class of a run's log
     "importers/net_inputs.py": {"Input"},  # Caffe's input: of a net becomes such a layer
