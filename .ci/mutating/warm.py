@@ -9,9 +9,10 @@ import contextlib
 import functools
 import gc
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -35,6 +36,8 @@ class Warm:
         self.ran: frozenset[str] = frozenset()
         self.sound: dict[str, bool] = {}
         """Of tests that failed, whether they pass without a mutant."""
+        self.functions: dict[str, list[FunctionType]] = {}
+        self.caches: list[Any] = []
 
     def pytest_sessionstart(self) -> None:
         """Import all of the package: what a function imports when it runs would come from the copy."""
@@ -47,6 +50,9 @@ class Warm:
         self.items = {item.nodeid: item for item in session.items}
         self.ran = frozenset(instrument.HITS)
         instrument.uninstall()
+        gc.unfreeze()  # else functions are not found: the tests' conftest freezes what there is
+        self.functions, self.caches = found_below(self.workshop.tree)
+        gc.freeze()
         self.work(self)
         return True
 
@@ -80,10 +86,10 @@ class Warm:
         said.unlink(missing_ok=True)
 
         def work() -> int:
-            gc.unfreeze()  # else functions are not found: the tests' conftest freezes what there is
-            forget(self.workshop.tree)
+            for each in self.caches:  # what was read of a module's text may be of before its change
+                each.cache_clear()
             if mutant is not None and not put_in(
-                self.workshop.tree / mutant.module, text, mutant.put_in(text)
+                self.functions, self.workshop.tree / mutant.module, text, mutant.put_in(text)
             ):
                 said.write_text("nowhere\n0")
                 return 1
@@ -107,34 +113,40 @@ class Warm:
         return (None if status == 0 else name or f"status {status}"), int(ran or 0)
 
 
-def forget(root: Path) -> None:
-    """Empty the caches of functions: what was read of a module's text may be of before its change."""
+def found_below(root: Path) -> tuple[dict[str, list[FunctionType]], list[Any]]:
+    """The functions of the modules below a folder, by module, and the caches of functions there."""
+    functions: dict[str, list[FunctionType]] = {}
+    caches = []
     for each in gc.get_objects():
-        made = getattr(each, "__wrapped__", None) if type(each) is CACHE else None
-        if type(made) is FunctionType and made.__code__.co_filename.startswith(f"{root}/"):
-            each.cache_clear()
+        made = each.__wrapped__ if type(each) is CACHE else each
+        if type(made) is not FunctionType or not made.__code__.co_filename.startswith(f"{root}/"):
+            continue
+        if made is each:
+            functions.setdefault(made.__code__.co_filename, []).append(made)
+        else:
+            caches.append(each)
+    return functions, caches
 
 
-def put_in(path: Path, before: str, after: str) -> int:
+def put_in(functions: Mapping[str, Sequence[FunctionType]], path: Path, before: str, after: str) -> int:
     """Give functions that exist the code of another text of their module; how many there were."""
     old, new = (
-        {(f.co_qualname, f.co_firstlineno): f for f in functions(compile(text, str(path), "exec"))}
+        {(f.co_qualname, f.co_firstlineno): f for f in codes(compile(text, str(path), "exec"))}
         for text in (before, after)
     )
     changed = {key: f for key, f in new.items() if key in old and stripped(f) != stripped(old[key])}
     found = 0
-    for each in gc.get_objects():
-        if type(each) is FunctionType and each.__code__.co_filename == str(path):
-            code = changed.get((each.__code__.co_qualname, each.__code__.co_firstlineno))
-            if code is not None and code.co_freevars == each.__code__.co_freevars:
-                each.__code__ = code
-                found += 1
+    for each in functions.get(str(path), ()):
+        code = changed.get((each.__code__.co_qualname, each.__code__.co_firstlineno))
+        if code is not None and code.co_freevars == each.__code__.co_freevars:
+            each.__code__ = code
+            found += 1
     return found
 
 
-def functions(code: CodeType) -> Iterator[CodeType]:
+def codes(code: CodeType) -> Iterator[CodeType]:
     """All code below a module's, in order."""
     for each in code.co_consts:
         if isinstance(each, CodeType):
             yield each
-            yield from functions(each)
+            yield from codes(each)

@@ -146,8 +146,11 @@ def test_caches_are_emptied_for_a_changed_text(mutating: Any, tmp_path: Path) ->
         exec(compile(text, str(tmp_path / name / "module.py"), "exec"), made[name])
         made[name]["number"]()
         made[name]["FOUND"].append(1)
-    warm.forget(tmp_path / "inside")
+    functions, caches = warm.found_below(tmp_path / "inside")
+    for each in caches:
+        each.cache_clear()
     assert [made[name]["number"]() for name in ("inside", "beside")] == [1, 0]
+    assert list(functions) == [str(tmp_path / "inside" / "module.py")]
 
 
 def test_the_closest_tests_are_asked_first(mutating: Any, module: Path) -> None:
@@ -206,10 +209,11 @@ def test_a_function_that_there_is_takes_the_mutants_code(mutating: Any, tmp_path
     made, other = {"cache": cache}, {}
     exec(compile(text, str(path), "exec"), made)
     exec(compile(text, "other.py", "exec"), other)
-    assert warm.put_in(path, text, text.replace("a * b", "a - b")) == 1
+    found, _ = warm.found_below(tmp_path)
+    assert warm.put_in(found, path, text, text.replace("a * b", "a - b")) == 1
     assert (made["f"](5), other["f"](5), made["A"]().f()) == (4, 11, 7)
-    assert warm.put_in(path, text, text.replace("7", "8")) == 1
+    assert warm.put_in(found, path, text, text.replace("7", "8")) == 1
     assert (made["A"]().f(), other["A"]().f()) == (8, 7)
-    assert warm.put_in(path, text, text.replace("+ 1", "+ 2")) == 2
+    assert warm.put_in(found, path, text, text.replace("+ 1", "+ 2")) == 2
     assert made["f"](5) == 5  # (5 - 2) + 2
-    assert warm.put_in(path, text, text + "B = 1\n") == 0
+    assert warm.put_in(found, path, text, text + "B = 1\n") == 0
