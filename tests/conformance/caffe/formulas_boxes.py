@@ -80,8 +80,8 @@ def psroi_pooling(d: Dice) -> Drawn:
             for at, begin, end, size in ((i, y1, y2, h), (j, x1, x2, w)):
                 step = np.float32(max(end - begin, 0.1)) / np.float32(bins)
                 low, high = (
-                    math.floor(at * step + np.float32(begin)),
-                    math.ceil((at + 1) * step + np.float32(begin)),
+                    math.floor(np.float32(at) * step + np.float32(begin)),
+                    math.ceil(np.float32(at + 1) * step + np.float32(begin)),
                 )
                 spans.append(slice(within(low, size), within(high, size)))
             inside = a["x"][(int(image), (c * bins + i) * bins + j, *spans)]
