@@ -24,7 +24,7 @@ from mutating.choose import Map, read_map
 from mutating.draw import Mutant, mutants_of, sample
 from mutating.plugins import Chosen, Recorder, map_name
 from mutating.warm import Warm
-from mutating.workshop import Workshop
+from mutating.workshop import MARGIN, Workshop
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "netspec"
@@ -39,8 +39,6 @@ FILE, TEST, ROW = 10.0, 30.0, 0.01
 """Seconds of processor time, while the map is made, of a test file, of one test, and for each test of a file besides."""
 ROWS = 60
 """Tests that the map does not know, rows of the same tables."""
-MARGIN = 60.0
-"""Seconds that a mutant may take beyond what its tests took."""
 QUIET = ["-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "--no-header", "--tb=short", "-W", "ignore"]
 
 

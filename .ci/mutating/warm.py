@@ -20,7 +20,7 @@ from _pytest.runner import runtestprotocol
 from mutating import instrument
 from mutating.draw import Mutant, stripped
 from mutating.plugins import spent
-from mutating.workshop import Workshop
+from mutating.workshop import MARGIN, Workshop
 
 __all__ = ["Warm"]
 
@@ -106,7 +106,7 @@ class Warm:
                     break
             return 0
 
-        status = self.workshop.forked(work, seconds, {}, bare=True)
+        status = self.workshop.forked(work, seconds + MARGIN, {}, bare=True)
         name, _, ran = said.read_text().partition("\n") if said.exists() else ("", "", "0")
         if status is None:
             return "time", int(ran)

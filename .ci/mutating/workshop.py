@@ -16,7 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Workshop"]
+__all__ = ["MARGIN", "Workshop"]
+
+MARGIN = 60.0
+"""Seconds that a mutant may take beyond what its tests took."""
 
 HEAVY = ("torch", "numpy", "onnx", "onnxruntime", "pytest", "hypothesis", "yaml", "click", "jsonschema", "PIL.Image", "safetensors.torch",
          "onnx.checker", "onnx.helper", "onnx.numpy_helper", "torch.nn.functional", "onnx.reference", "h5py")  # fmt: skip

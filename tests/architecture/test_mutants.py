@@ -95,6 +95,14 @@ def test_what_compiles_to_the_same_is_not_drawn(mutating: Any, module: Path) -> 
     }  # 5 // 2 is 2
 
 
+def test_a_predicate_s_no_is_not_made_none(mutating: Any, module: Path) -> None:
+    draw, _, _ = mutating
+    module.write_text("def f():\n    return False\n\n\ndef g():\n    return 0\n")
+    assert {(m.old, m.new) for m in draw.mutants_of(module, module.parent)} == {
+        ("False", "True"), ("0", "1"), ("0", "(-1)"), ("0", "None"),
+    }  # fmt: skip
+
+
 def test_blocks_that_run_are_noted(mutating: Any, module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import builtins
 

@@ -158,3 +158,17 @@ def test_the_page_of_a_survey_shows_boxes(tmp_path: Path) -> None:
     assert page.count("<figure>") == 4 and all(
         f"<h3>{name}" in page for name in ("cat", "dog", "bird", "no box")
     )
+
+
+def test_the_colours_of_classes_are_bright_and_neighbours_are_far_apart() -> None:
+    from netspec.data.boxes.drawing import color_of
+
+    assert [color_of(label) for label in range(4)] == [
+        (255, 38, 38),
+        (38, 74, 255),
+        (149, 255, 38),
+        (255, 38, 223),
+    ]
+    colors = np.array([color_of(label) for label in range(200)])
+    assert (colors.max(1) == 255).all() and (colors.min(1) == 38).all()
+    assert (np.abs(np.diff(colors, axis=0)).max(1) > 100).all()

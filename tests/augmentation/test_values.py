@@ -176,3 +176,35 @@ def test_hue_and_saturation_leave_gray_alone() -> None:
     for change in (Hue(turn=0.5), Saturation(amount=0.9)):
         assert torch.equal(change.apply(Batch(gray), Draw.of(1, 0, np.arange(3))).pixels, gray)
     assert not torch.equal(Contrast(amount=0.9).apply(Batch(gray), Draw.of(1, 0, np.arange(3))).pixels, gray)
+
+
+def test_the_least_rectangle_is_a_pixel_and_the_largest_the_picture() -> None:
+    from netspec.augmentation.kernels.hiding import draw_rectangles
+
+    draw = Draw.of(1, 0, np.arange(40))
+    least = draw_rectangles(draw, (7, 9), (1e-6, 1e-6), (1, 1))
+    assert least.sum((1, 2, 3)).tolist() == [1] * 40 and least.any(0).sum() > 20
+    assert draw_rectangles(draw, (7, 9), (1, 1), (0.1, 10)).flatten(1).any(1).all()
+    assert draw_rectangles(draw, (9, 9), (1, 1), (1, 1)).all()
+    halves = draw_rectangles(draw, (8, 8), (0.5, 0.5), (2, 2))  # twice as high as wide
+    assert halves.any(3).sum((1, 2)).tolist() == [8] * 40 and halves.any(2).sum((1, 2)).tolist() == [4] * 40
+
+
+def test_perspective_leads_each_drawn_corner_to_its_own() -> None:
+    from types import SimpleNamespace
+
+    from netspec.augmentation.geometry import Perspective
+
+    shares = torch.tensor([[[0.1, 0.2], [0.3, 0.05], [0.25, 0.15], [0.0, 0.3]]])
+
+    class Drawn(SimpleNamespace):
+        def __len__(self) -> int:
+            return 1
+
+    made = Perspective(distortion=1).map(
+        Drawn(uniform=lambda low, high, *_: low + (high - low) * shares), (6, 10)
+    )  # type: ignore[arg-type]
+    corners = torch.tensor([[-5.0, -3], [5, -3], [5, 3], [-5, 3]]).double()
+    moved = corners * (1 - 0.98 * shares[0].double())
+    led = torch.cat((moved, torch.ones(4, 1)), 1) @ made.matrix[0].T
+    torch.testing.assert_close(led[:, :2] / led[:, 2:], corners, rtol=1e-5, atol=1e-5)

@@ -116,3 +116,20 @@ def test_pictures_show_what_the_code_does_today(cls: type[augmentation.Augmentat
     now = np.asarray(pictures.picture(pictures.made(cls)), float)
     kept = np.asarray(Image.open(pictures.FOLDER / f"{cls.type}.jpg").convert("RGB"), float)
     assert now.shape == kept.shape and np.abs(now - kept).mean() < 8
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 3), (2, 1, 2, 3)])
+def test_the_classes_of_a_mask_lie_as_colours_over_the_picture(shape: tuple[int, ...]) -> None:
+    import torch
+
+    from netspec.training.batches.sheet import TINT, tiles
+
+    mask = np.zeros(shape)
+    mask[0, ..., 0, 0], mask[1, ..., 1, 2] = 1, 2
+    given = {"x": torch.full((2, 3, 2, 3), 100.0), "m": torch.from_numpy(mask)}
+    made = tiles(given, "x", "m", "")
+    assert np.allclose(made[0, :, 0, 0], 100 * (1 - TINT) + TINT * np.array([67, 134, 201]))
+    assert np.allclose(made[1, :, 1, 2], 100 * (1 - TINT) + TINT * np.array([134, 268 % 256, 402 % 256]))
+    assert (made == 100).all(1).sum() == 10
+    given["m"] = torch.ones(2, 5)  # labels of pictures are no mask
+    assert (tiles(given, "x", "m", "") == 100).all()

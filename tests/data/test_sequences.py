@@ -150,3 +150,13 @@ def test_the_other_strand_reads_partners_from_the_other_end(tmp_path: Path) -> N
     text = ">a\nAAGT\n>b\nNCGN\n"
     turned = read_other_strand(torch.from_numpy(data_of(opened(tmp_path, text)))).numpy()
     np.testing.assert_array_equal(turned, data_of(opened(tmp_path, ">a\nACTT\n>b\nNCGN\n", "y.fa")))
+
+
+@pytest.mark.parametrize(("cell", "said"), [("nan", "the label 'nan' is not"), (" ", "has no label")])
+def test_a_wrong_label_is_shown_where_the_table_has_it(tmp_path: Path, cell: str, said: str) -> None:
+    """The line of its row, in a table that is in another order than the sequences."""
+    (tmp_path / "one.csv").write_text(f"id,class\nb,1\na,{cell}\n")
+    with pytest.raises(SpecError) as error:
+        opened(tmp_path, labels="one.csv")
+    (found,) = error.value.diagnostics
+    assert found.code == "NS654" and found.fact.startswith("line 3") and said in found.fact

@@ -127,6 +127,16 @@ def test_long_line_is_clipped_around_the_caret() -> None:
         assert "^" in marks
 
 
+def test_a_long_line_is_shown_from_its_beginning_while_its_place_fits() -> None:
+    """It is clipped around the place only where that ends beyond the columns shown."""
+    source = Source("a.yaml", "a" * 300 + "\n" + "b: 1\n")
+    for start, end, head in ((40, 50, "a"), (40, 119, "a"), (40, 120, "…"), (118, 119, "a"), (40, 303, "…")):
+        line, marks = _shown(Diagnostic("NS004", "f", Span(source, start, end)))[3:5]
+        assert line.startswith(f" 1 | {head}a") and line.endswith("a…")
+        assert marks.index("^") == len(" 1 | ") + (start if head == "a" else 31)
+        assert marks.count("^") == min(end - start, 120 - (30 if head == "…" else 0))
+
+
 def test_multi_line_span_marks_its_first_line() -> None:
     source = Source("a.yaml", "a: {b: 1,\n  c: 2}\nd: 3\n")
     assert _shown(Diagnostic("NS004", "f", Span(source, 3, 19)))[3:5] == [

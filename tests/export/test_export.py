@@ -337,3 +337,18 @@ def test_a_device_that_is_not_there_is_an_error(spec: Path) -> None:
         export(spec, spec.parent / "tiny.onnx", device="cuda")
     assert codes(raised) == ["NS722"]
     assert "tiny.onnx" not in left(spec.parent)
+
+
+def test_how_many_elements_one_element_of_the_top_reads() -> None:
+    """Of the batch its own place, unless the layer says otherwise; of an axis what a step says, at most what there is."""
+    from types import SimpleNamespace
+
+    from netspec.exporters.certification.bench import elements
+    from netspec.ir.field import Step
+    from netspec.ir.types import TensorType
+
+    case: Any = SimpleNamespace(sizes={})
+    bottom = TensorType((4, 3, 8, 8))
+    assert elements(bottom, (), case) == 3 * 8 * 8
+    assert elements(bottom, (Step(0), None, Step(2, 1, -1, 1), Step(3, 2, 0, 4)), case) == 3 * 3 * 5
+    assert elements(bottom, (None, Step(1), Step(2, 1, 0, 99), Step(3)), case) == 4 * 8

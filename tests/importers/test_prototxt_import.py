@@ -552,3 +552,13 @@ def test_a_net_of_the_test_phase_only(imported: Any) -> None:
     assert "include" not in result.tree["layers"][0]
     other = imported(INPUT + shape + 'layer { name: "t" type: "ReLU" bottom: "data" top: "u" }\n')
     assert other.tree["layers"][0]["include"] == {"phase": "TEST"}
+
+
+@pytest.mark.parametrize(("more", "code"), [(0, "NS002"), (1, "NS008")])
+def test_a_file_may_have_64_mebibytes(tmp_path: Path, more: int, code: str) -> None:
+    path = tmp_path / "net.prototxt"
+    with path.open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + more)  # holes: nothing is written
+    with pytest.raises(SpecError) as error:
+        import_prototxt(path)
+    assert error.value.diagnostics[0].code == code

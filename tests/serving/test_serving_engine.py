@@ -237,6 +237,17 @@ def test_a_port_is_free_again_once_its_server_has_ended():
     server._bind(*address).close()
 
 
+def test_the_length_of_the_json_part_has_at_most_18_digits():
+    assert (protocol._json_end("2", 2), protocol._json_end(None, 7)) == (2, 7)
+    for length, said in (
+        ("3", "exceed the body"),
+        ("9" * 18, "exceed the body"),
+        ("9" * 19, "a number of bytes"),
+    ):
+        with pytest.raises(RequestError, match=said):
+            protocol._json_end(length, 2)
+
+
 def test_what_counts_in_a_request():
     assert [protocol._is_count(value) for value in (0, 1, 10**9, -1, True, 1.0, "1", None)] == [True] * 3 + [
         False
