@@ -53,13 +53,13 @@ def build(path: Path, channels: int, size: int) -> None:
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10), path)
 
 
-def loop(session: onnxruntime.InferenceSession, data: np.ndarray) -> float:
-    """Requests per second of the session itself."""
-    count, begun = 0, time.perf_counter()
+def loop(session: onnxruntime.InferenceSession, data: np.ndarray) -> tuple[float, float]:
+    """Requests per second of the session itself, and milliseconds of CPU for each."""
+    count, begun, spent = 0, time.perf_counter(), time.process_time()
     while time.perf_counter() - begun < SECONDS:
         session.run(None, {"data": data})
         count += 1
-    return count / (time.perf_counter() - begun)
+    return count / (time.perf_counter() - begun), (time.process_time() - spent) * 1000 / count
 
 
 async def client(port: int, request: bytes, until: float) -> int:
@@ -70,7 +70,7 @@ async def client(port: int, request: bytes, until: float) -> int:
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head
-        length = int(head.lower().split(b"content-length: ")[-1].split(b"\r\n")[0])
+        length = int(head.lower().split(b"\r\ncontent-length: ")[-1].split(b"\r\n")[0])
         await reader.readexactly(length)
         count += 1
     writer.close()
@@ -89,8 +89,9 @@ def clients(
     answers.put(asyncio.run(all_of_them()))
 
 
-def served(port: int, request: bytes, connections: int) -> float:
-    """Requests per second over HTTP, from two processes of clients."""
+def served(pid: int, port: int, request: bytes, connections: int) -> tuple[float, float]:
+    """Requests per second over HTTP, from two processes of clients, and milliseconds of the server's CPU for each."""
+    spent = cpu_of(pid)
     answers: multiprocessing.Queue[int] = multiprocessing.Queue()
     start = time.time() + 0.5
     processes = [
@@ -102,7 +103,7 @@ def served(port: int, request: bytes, connections: int) -> float:
     total = sum(answers.get(timeout=60) for _ in processes)
     for process in processes:
         process.join()
-    return total / SECONDS
+    return total / SECONDS, (cpu_of(pid) - spent) * 1000 / total
 
 
 def request_bytes(data: np.ndarray) -> bytes:
@@ -128,32 +129,59 @@ def mean_rows(port: int) -> float:
         for x in connection.getresponse().read().decode().splitlines()
         if not x.startswith("#")
     )
-    return float(lines['netspec_batch_rows_sum{model="net"}']) / float(
-        lines['netspec_batch_rows_count{model="net"}']
+    return float(lines['netspec_batch_rows_sum{model="net",version="1"}']) / float(
+        lines['netspec_batch_rows_count{model="net",version="1"}']
     )
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU that a process has used, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(
     case: tuple[int, int, int], connections: int, rounds: int
-) -> tuple[float, float, list[float], float]:
-    """Loop and server in requests per second (medians), the sorted ratios of the rounds, and the mean rows of a joined run."""
+) -> tuple[float, float, list[float], list[float], float]:
+    """Loop and server in requests per second (medians), the sorted ratios of the rounds, the sorted milliseconds of CPU that
+    a request costs above the loop's, and the mean rows of a joined run."""
     channels, size, rows = case
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
         build(path, channels, size)
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry(
+            "session.intra_op.allow_spinning", "0"
+        )  # as the server has it: CPU is compared
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         data = np.random.default_rng(1).standard_normal((rows, 3, size, size), dtype=np.float32)
-        command = [sys.executable, "-m", "netspec", "serve", str(path), "--port", "0", "--device", "cpu"]
+        command = [
+            sys.executable,
+            "-m",
+            "netspec",
+            "serve",
+            str(path),
+            "--port",
+            "0",
+            "--device",
+            "cpu",
+            "--join",
+            "--allow-uncertified",
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             port = int(server.stdout.readline().rsplit(":", 1)[1])
+            server.stdout.readline()  # the limits
             pairs = [
-                (loop(session, data), served(port, request_bytes(data), connections)) for _ in range(rounds)
+                (loop(session, data), served(server.pid, port, request_bytes(data), connections))
+                for _ in range(rounds)
             ]
             joined = mean_rows(port)
             server.terminate()
     looped, over_http = zip(*pairs, strict=True)
-    return statistics.median(looped), statistics.median(over_http), sorted(b / a for a, b in pairs), joined
+    above = sorted(b[1] - a[1] for a, b in pairs)
+    rates = statistics.median(each[0] for each in looped), statistics.median(each[0] for each in over_http)
+    return *rates, sorted(b[0] / a[0] for a, b in pairs), above, joined
 
 
 def main() -> None:
@@ -167,13 +195,14 @@ def main() -> None:
         f"\n## {datetime.date.today()}: {versions}; {chosen.connections} connections, {chosen.rounds} rounds of {SECONDS:g} s\n"
     ]
     lines += [
-        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | rows of a joined run |",
-        "|---|---|---|---|---|",
+        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run |",
+        "|---|---|---|---|---|---|",
     ]
     for name, case in CASES.items():
-        looped, over_http, ratios, joined = measure(case, chosen.connections, chosen.rounds)
+        looped, over_http, ratios, above, joined = measure(case, chosen.connections, chosen.rounds)
         ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        lines.append(f"| {name} | {looped:.0f} | {over_http:.0f} | {ratio} | {joined:.1f} |")
+        cost = f"{statistics.median(above):.3f} ({above[0]:.3f} to {above[-1]:.3f})"
+        lines.append(f"| {name} | {looped:.0f} | {over_http:.0f} | {ratio} | {cost} | {joined:.1f} |")
         print(lines[-1], flush=True)
     RESULTS.parent.mkdir(exist_ok=True)
     first = "" if RESULTS.exists() else "# Served throughput against the raw session loop\n"

@@ -116,7 +116,7 @@ async def run_server(
     site = Site(repository, limits, ways)
     await site.open(listener)
     freeze_garbage()
-    with signals_awaited(loop) as stopped:
+    with await_signals(loop) as stopped:
         print(announcement, limits_text(limits), sep="\n", flush=True)
         await stopped.wait()
         site.service.ready = False
@@ -150,7 +150,7 @@ class Reporter:
 
 
 @contextmanager
-def signals_awaited(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
+def await_signals(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
     """An event that SIGINT and SIGTERM set; in another thread than the main one nothing does."""
     event = asyncio.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -5,12 +5,12 @@ start, a model's config and the docs are made from.
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-__all__ = ["Limits", "bounds", "limits_text", "size_text"]
+__all__ = ["Limits", "bounds", "limits_table", "limits_text", "size_text"]
 
 KIB, MIB = 1024, 1024**2
 
 
-def bound(default: float, unit: str, about: str, least: float = 1) -> Any:
+def limit(default: float, unit: str, about: str, least: float = 1) -> Any:
     """A field: its default, its unit (bytes, seconds or a plain number) and what it bounds."""
     return field(default=default, metadata={"unit": unit, "about": about, "least": least})
 
@@ -19,18 +19,18 @@ def bound(default: float, unit: str, about: str, least: float = 1) -> Any:
 class Limits:
     """What one server takes at most. The name of a field is its option, `_` as `-`."""
 
-    max_batch: int = bound(64, "rows", "Rows of one run; more are split where rows stay apart, else refused.")
-    max_elements: int = bound(16 * MIB, "numbers", "Numbers that go into one run, all inputs together.")
-    max_body: int = bound(64 * MIB, "bytes", "Size of a request's body, inflated; beyond, 413.")
-    max_bodies: int = bound(256 * MIB, "bytes", "Size of all bodies in flight; beyond, 503 at once.")
-    max_json: int = bound(4 * MIB, "values", "Values in the JSON of a request; more go as binary tensors.")
-    max_answer: int = bound(256 * MIB, "bytes", "Size of the tensors of one answer; beyond, 413.")
-    queue: int = bound(256, "requests", "Requests that wait for a model; beyond, 503 at once.")
-    queue_seconds: float = bound(30.0, "seconds", "Wait for a model; beyond, 504.", 0.001)
-    connections: int = bound(1000, "connections", "Open connections; one more closes the one longest silent.")
-    head_seconds: float = bound(10.0, "seconds", "Wait for a request's head, or for a first byte.", 0.1)
-    body_seconds: float = bound(30.0, "seconds", "Wait for a body, or for a client to read.", 0.1)
-    idle_seconds: float = bound(75.0, "seconds", "Silence between two requests of a connection.", 0.1)
+    max_batch: int = limit(64, "rows", "Rows of one run; more are split where rows stay apart, else refused.")
+    max_elements: int = limit(16 * MIB, "numbers", "Numbers that go into one run, all inputs together.")
+    max_body: int = limit(64 * MIB, "bytes", "Size of a request's body, inflated; beyond, 413.")
+    max_bodies: int = limit(256 * MIB, "bytes", "Size of all bodies in flight; beyond, 503 at once.")
+    max_json: int = limit(4 * MIB, "values", "Values in the JSON of a request; more go as binary tensors.")
+    max_answer: int = limit(256 * MIB, "bytes", "Size of the tensors of one answer; beyond, 413.")
+    queue: int = limit(256, "requests", "Requests that wait for a model; beyond, 503 at once.")
+    queue_seconds: float = limit(30.0, "seconds", "Wait for a model; beyond, 504.", 0.001)
+    connections: int = limit(1000, "connections", "Open connections; one more closes the one longest silent.")
+    head_seconds: float = limit(10.0, "seconds", "Wait for a request's head, or for a first byte.", 0.1)
+    body_seconds: float = limit(30.0, "seconds", "Wait for a body, or for a client to read.", 0.1)
+    idle_seconds: float = limit(75.0, "seconds", "Silence between two requests of a connection.", 0.1)
 
 
 def bounds() -> tuple[Field[Any], ...]:
@@ -51,3 +51,13 @@ def limits_text(limits: Limits) -> str:
     """The record on one line, as `serve` prints it."""
     said = (f"{f.name}={size_text(getattr(limits, f.name), f.metadata['unit'])}" for f in bounds())
     return f"limits: {' '.join(said)}"
+
+
+def limits_table() -> str:
+    """The record as docs/serving.md shows it."""
+    usual = Limits()
+    rows = [
+        f"| `{f.name}` | {size_text(getattr(usual, f.name), f.metadata['unit'])} | {f.metadata['about']} |"
+        for f in bounds()
+    ]
+    return "\n".join(["| limit | default | what it bounds |", "| --- | --- | --- |", *rows])
