@@ -203,7 +203,7 @@ def type_graph(
     state = state_of(phase, reading)
     graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
     diagnostics.layers += len(graph.nodes)
-    typed = typed_or_told(with_file_types(graph), diagnostics)
+    typed = type_or_tell(with_file_types(graph), diagnostics)
     if typed is not None:
         feasible(typed, diagnostics)
     return typed
@@ -238,13 +238,13 @@ def training_graph(
     if diagnostics.failed:
         return None
     weighted = frozenset(node.name for node, weights in typed.weights.items() if weights)
-    made = typed_or_told(learning(graph, weighted), diagnostics)
+    made = type_or_tell(learning(graph, weighted), diagnostics)
     if made is None or phase != "train":
         return made
     return with_rates(resolved, made, diagnostics)
 
 
-def typed_or_told(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
+def type_or_tell(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
     """The typed graph, or None and the findings with what the rules themselves offer, tried."""
     before = len(diagnostics.found)
     typed = infer(graph, diagnostics)

@@ -17,7 +17,7 @@ from netspec.ir.rule import Change
 from netspec.ir.types import show_shape
 from netspec.source import Span
 
-__all__ = ["turned", "with_rule_fixes"]
+__all__ = ["offer_turned_input", "with_rule_fixes"]
 
 VISITS = 24_000
 """Layers that all trials of changes in one graph may visit. A change that was not tried is not
@@ -59,7 +59,7 @@ def with_rule_fixes(found: Iterable[Diagnostic]) -> list[Diagnostic]:
 def fixes_for(evidence: Disagreement, trials: dict[Graph, Walks]) -> Iterator[Fix]:
     """What clears a disagreement; where an input is turned round, nothing in the layers does."""
     for given in evidence.turned:
-        yield from turned(given)
+        yield from offer_turned_input(given)
     for change in evidence.changes if not evidence.turned else ():
         if evidence.graph not in trials:
             trials[evidence.graph] = Walks(evidence.graph)
@@ -94,7 +94,7 @@ def spell(value: object) -> str:
     return str(value)
 
 
-def turned(given: Input) -> Iterator[Fix]:
+def offer_turned_input(given: Input) -> Iterator[Fix]:
     """The shape with its last axis behind the first."""
     if given.type is None:
         return

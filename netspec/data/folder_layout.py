@@ -110,7 +110,7 @@ def name_role(name: str) -> tuple[str | None, tuple[str, ...]]:
     (('train', ()), ('test', ('asl',)), (None, ('tram',)))
     """
     words = [word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[^\W\dA-Za-z_]+", name)]
-    words = [stripped(word) for word in words]
+    words = [strip_affix(word) for word in words]
     found = [role for word in words for role, names in ROLES.items() if word in names]
     rest = tuple(w for w in words if w not in AROUND and not any(w in names for names in ROLES.values()))
     if len(found) != 1:
@@ -118,7 +118,7 @@ def name_role(name: str) -> tuple[str | None, tuple[str, ...]]:
     return found[0], rest
 
 
-def stripped(word: str) -> str:
+def strip_affix(word: str) -> str:
     """trainset, testdata, trainimages: the part's word alone."""
     parts = (word.removesuffix(end) for end in AROUND if word.endswith(end))
     return next((part for part in parts if any(part in names for names in ROLES.values())), word)
@@ -146,7 +146,7 @@ def find_parts(folders: Sequence[Path], roots: Sequence[Path]) -> dict[str, Path
 
 def usual(name: str) -> tuple[int, str]:
     """The usual word of a part first: of test and eval, test."""
-    words = {stripped(word) for word in re.findall(r"[a-z]+", name.casefold())}
+    words = {strip_affix(word) for word in re.findall(r"[a-z]+", name.casefold())}
     places = [names.index(word) for names in ROLES.values() for word in words if word in names]
     return min(places, default=len(ROLES)), name
 

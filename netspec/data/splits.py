@@ -15,6 +15,7 @@ __all__ = ["Folds", "draw_part", "draw_samples", "fifths_within", "lacking", "la
 
 SHOWN = 6
 EACH = 5
+"""Samples of a number, on the average, from which on whole numbers are taken for classes: targets are rarer."""
 TRAIN, DRAWN = 0, {"test": 1, "val": 2}
 """How samples are marked; a small class gives to the test first."""
 BOOTSTRAP = 3

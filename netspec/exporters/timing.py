@@ -42,7 +42,9 @@ class Plan:
 
 
 WARM_SECONDS = 0.2
+"""Until memory is reserved and the processor runs at its full rate."""
 LEAST, MOST = 30, 2000
+"""Calls: a median and a ninetieth percentile need some thirty, and more than 2,000 say no more."""
 DECORATION = re.compile(r"^fused |(_nchwc|_nhwc)?(_token_[0-9]+)?$")
 PRODUCT = re.compile("Conv|Gemm|MatMul")
 PROFILED = 10

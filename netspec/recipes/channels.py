@@ -249,7 +249,7 @@ def draw_inputs(typed: TypedGraph, size: int) -> list[Tensor]:
     found = []
     for given in typed.graph.inputs:
         said = typed.types[given.value]
-        shape = [n if isinstance(n, int) else 2 if str(n) == "N" else size for n in said.shape]
+        shape = [n if isinstance(n, int) else {"N": 2}.get(str(n), size) for n in said.shape]
         whole = said.dtype == "int64"
         found.append(
             torch.randint(0, 2, shape, generator=draw)

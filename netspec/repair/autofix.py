@@ -20,6 +20,7 @@ __all__ = ["Repair", "helps", "keep_helpful_fixes", "repair"]
 
 
 ROUNDS = 100
+"""Changes that are made one after the other, each checked: beyond, a text is another text."""
 
 
 ALONE = 3

@@ -47,6 +47,7 @@ tried.
 
 
 REPAIR = 10 * SECOND
+"""Of `--fix`, which a person asked for and waits for; `check` itself has one."""
 
 
 DAMAGES = 3

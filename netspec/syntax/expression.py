@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 LONGEST, NODES, LARGEST, WIDEST = 2000, 400, 2**63, 100_000
+"""Characters and operations of an expression, its greatest number, the values of its lists: far more
+than arithmetic on sizes needs, and few enough to cost nothing.
+"""
 LETTERS = 100
 """Characters that weigh as much as a value."""
 

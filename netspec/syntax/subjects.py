@@ -87,7 +87,7 @@ class Places:
 
     def enter(self, key: str, value: Located, at: Span | None, about: About) -> None:
         inner = about._replace(key=f"{about.key}.{key}".lstrip("."))
-        region = joined(at, value.span)
+        region = join_places(at, value.span)
         if region is None or self.tell(region, inner, value):
             self.walk(value, inner)
 
@@ -97,7 +97,7 @@ class Places:
             self.walk(value, about)
             return
         if is_layer(value, about):
-            about = About(self.names.get(value.span) or written_name(value, about))
+            about = About(self.names.get(value.span) or find_name(value, about))
         if self.tell(value.span, about, value):
             self.walk(value, about)
 
@@ -118,7 +118,7 @@ class Places:
         return about
 
 
-def joined(key: Span | None, value: Span | None) -> Span | None:
+def join_places(key: Span | None, value: Span | None) -> Span | None:
     """From a key to the end of its value; of a value that stands elsewhere (an alias, a base's)
     only the key.
     """
@@ -133,7 +133,7 @@ def is_layer(value: Located, about: About) -> bool:
     return isinstance(value.value, dict) and about.key.rpartition(".")[2] == "layers"
 
 
-def written_name(value: Located, about: About) -> str:
+def find_name(value: Located, about: About) -> str:
     """As the text has it; of a layer in a block that no layer comes from, behind the block's."""
     name = value.get("name")
     if name is None or isinstance(name.value, (dict, list)):

@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 EPS = 1e-6
+"""Strides are sums and products of few fractions: what differs by less is rounding, no part of a
+pixel.
+"""
 DEFINITION = (
     "receptive field: input pixels from the first to the last that one unit sees, over the narrowest and the"
     " widest branch; stride: pixels from one unit's field to the next's; begin: the first pixel that unit 0"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from netspec.analysis.batch_rows import mixing
-from netspec.analysis.lint.view import Found, View, finding
+from netspec.analysis.lint.view import Found, Lint, View, finding
 from netspec.analysis.number_places import SHAPE, axes, within
 from netspec.analysis.sizes.fixed import Fixed, find_fixed_sizes, reopen_size
 from netspec.diagnostics.evidence import About
@@ -15,7 +15,7 @@ from netspec.ir.rule import Change
 from netspec.record import as_written
 from netspec.source import Span
 
-__all__ = ["lint_fixed_size", "lint_mixed_rows"]
+__all__ = ["LINTS", "lint_fixed_size", "lint_mixed_rows"]
 
 
 def lint_fixed_size(view: View) -> Iterator[Found]:
@@ -136,3 +136,6 @@ def letters(given: Input, one: Fixed) -> Iterator[Edit]:
         for match in re.finditer(rf"(?<![\w$]){re.escape(one.name)}(?!\w)", text[1]):
             at = text.start(1) + match.start()
             yield Edit(Span(given.span.source, at, at + len(one.name)), str(one.number))
+
+
+LINTS: tuple[Lint, ...] = (lint_fixed_size, lint_mixed_rows)

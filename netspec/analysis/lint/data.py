@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from netspec.allowed_paths import reachable
-from netspec.analysis.lint.view import Found, View
+from netspec.analysis.lint.view import Found, Lint, View
 from netspec.diagnostics.model import Diagnostic
 from netspec.record import as_written
 from netspec.resolve.sections.train import SOURCES, DataSection
@@ -14,7 +14,7 @@ from netspec.syntax.located import Located, plain
 from netspec.syntax.paths import zoo_folder
 from netspec.syntax.spec import Spec
 
-__all__ = ["absent"]
+__all__ = ["LEARNING", "absent"]
 
 SECTIONS = ("data", "val_data", "test_data")
 VARIABLE = "NETSPEC_DATA"
@@ -109,3 +109,6 @@ def paths(train: Located | None) -> Iterator[Located]:
         for item in (*own, transform.get("mean_file") if transform is not None else None):
             if item is not None and isinstance(item.value, str) and item.text and "\0" not in item.text:
                 yield item
+
+
+LEARNING: tuple[Lint, ...] = (absent, idle_words)

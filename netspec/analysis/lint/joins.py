@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from netspec.analysis.field.receptive_field import Extent
-from netspec.analysis.lint.view import Found, View, finding, place_of
+from netspec.analysis.lint.view import Found, Lint, View, finding, place_of
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.file_reading import open_text
 from netspec.ir.graph import Node, Value
 from netspec.syntax.paths import OutsideError, resolve_path, roots
 
-__all__ = ["idle_bias", "lint_label_count", "lint_misaligned_joins", "twice"]
+__all__ = ["LINTS", "idle_bias", "lint_label_count", "lint_misaligned_joins", "twice"]
 
 
 def idle_bias(view: View) -> Iterator[Found]:
@@ -172,3 +172,6 @@ def lines_of(folder: str, path: str) -> int | None:
             return sum(1 for line in file if line.strip())
     except (OSError, UnicodeDecodeError, OutsideError):
         return None
+
+
+LINTS: tuple[Lint, ...] = (idle_bias, twice, lint_misaligned_joins, lint_label_count)

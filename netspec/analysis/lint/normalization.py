@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator
 
 from netspec.analysis.learning_rate.courses import courses
-from netspec.analysis.lint.view import Found, View, finding
+from netspec.analysis.lint.view import Found, Lint, View, finding
 from netspec.ir.dims import evaluate, symbols, untrace
 from netspec.ir.graph import Node
 
-__all__ = ["lagging", "lone"]
+__all__ = ["COURSE", "LINTS", "lagging", "lone"]
 
 LATEST = 2
 """Statistics that remember so many times the training, or more, weigh its first iterations like its
@@ -90,3 +90,7 @@ def in_learning(view: View) -> bool:
 
 def by_batch(node: Node, view: View) -> bool:
     return in_training(node, view) and node.layer.batch_in_training
+
+
+LINTS: tuple[Lint, ...] = (lone,)
+COURSE: tuple[Lint, ...] = (lagging,)

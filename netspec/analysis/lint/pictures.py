@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 
 from netspec.analysis.channels_last import find_turned_inputs
-from netspec.analysis.lint.view import Found, View
+from netspec.analysis.lint.view import Found, Lint, View
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.ir.graph import Input
 from netspec.record import as_written
 from netspec.resolve.sections.image import ImageContract
 from netspec.source import Span
 
-__all__ = ["channels_last", "faint_pixels", "small_means"]
+__all__ = ["LINTS", "channels_last", "faint_pixels", "small_means"]
 
 WHITE = 255
 FAINT = 0.05
@@ -30,13 +30,13 @@ SEARCHED = 1000
 def channels_last(view: View) -> Iterator[Found]:
     """NS416: an input of pictures whose channels stand at the end."""
     for given in find_turned_inputs(view.typed.graph):
-        from netspec.analysis.rule_fixes import turned
+        from netspec.analysis.rule_fixes import offer_turned_input
 
         fact = (
             f"{given.value.name} {view.typed.types[given.value]}: a window slides over all axes behind the"
             " second, that of the channels"
         )
-        yield Found(None, Diagnostic("NS416", fact, given.span, fixes=tuple(turned(given))))
+        yield Found(None, Diagnostic("NS416", fact, given.span, fixes=tuple(offer_turned_input(given))))
 
 
 def small_means(view: View) -> Iterator[Found]:
@@ -134,3 +134,6 @@ def place(given: Input, contract: ImageContract, word: str) -> Span | None:
     if found and same:
         return Span(given.span.source, found.start(1), found.end(1))
     return None
+
+
+LINTS: tuple[Lint, ...] = (channels_last, small_means, faint_pixels)

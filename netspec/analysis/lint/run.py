@@ -5,31 +5,12 @@ Rules ask traits and sizes, never names of types. `allow: [NS404]` on a layer or
 one quiet.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from netspec.analysis.learning_rate.courses import read_length
-from netspec.analysis.lint.batch import lint_fixed_size, lint_mixed_rows
-from netspec.analysis.lint.data import absent, idle_words
-from netspec.analysis.lint.joins import idle_bias, lint_label_count, lint_misaligned_joins, twice
-from netspec.analysis.lint.normalization import lagging, lone
-from netspec.analysis.lint.pictures import channels_last, faint_pixels, small_means
-from netspec.analysis.lint.solver import idle_recipes, odd_course, unread_words
-from netspec.analysis.lint.training import (
-    dead,
-    lint_muted_losses,
-    lint_untrained,
-    zero_start,
-    zero_weights,
-)
-from netspec.analysis.lint.view import Found, View
-from netspec.analysis.lint.windows import (
-    far_sighted,
-    lint_chequerboard,
-    lint_dropped_input,
-    lint_padded_pooling,
-    lint_skipped_input,
-    overhanging,
-)
+from netspec.analysis.lint import batch, data, joins, normalization, pictures, solver, training, windows
+from netspec.analysis.lint.training import dead, zero_weights
+from netspec.analysis.lint.view import Found, Lint, View
 from netspec.diagnostics.codes import CODES, Phase, number_of, phase_of
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.graph import TypedGraph
@@ -37,40 +18,17 @@ from netspec.resolve.resolve import Resolved
 
 __all__ = ["lint", "lint_training", "zero_weights"]
 
-LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
-    lint_dropped_input,
-    lint_skipped_input,
-    lint_chequerboard,
-    idle_bias,
-    twice,
-    far_sighted,
-    lint_misaligned_joins,
-    lint_label_count,
-    lint_padded_pooling,
-    lone,
-    lint_fixed_size,
-    overhanging,
-    lint_mixed_rows,
-    channels_last,
-    small_means,
-    faint_pixels,
+LINTS: tuple[Lint, ...] = (
+    *windows.LINTS,
+    *joins.LINTS,
+    *normalization.LINTS,
+    *batch.LINTS,
+    *pictures.LINTS,
 )
-"""Those that look at every phase."""
-COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (
-    unread_words,
-    odd_course,
-    idle_recipes,
-    lagging,
-)
+"""Those that look at every phase; each module lists its own."""
+COURSE: tuple[Lint, ...] = (*solver.COURSE, *normalization.COURSE)
 """Those that depend on how long the training lasts, which may be known only where it begins."""
-LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (
-    lint_untrained,
-    lint_muted_losses,
-    zero_start,
-    absent,
-    idle_words,
-    *COURSE,
-)
+LEARNING: tuple[Lint, ...] = (*training.LEARNING, *data.LEARNING, *COURSE)
 """Those that look at the net in training."""
 
 

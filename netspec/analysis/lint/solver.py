@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from netspec.analysis.learning_rate.courses import Course, courses
-from netspec.analysis.lint.view import Found, View
+from netspec.analysis.lint.view import Found, Lint, View
 from netspec.diagnostics.model import Diagnostic
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.resolve.sections.train import TrainSection
 
-__all__ = ["idle_recipes", "odd_course", "of_solver", "unread_words"]
+__all__ = ["COURSE", "idle_recipes", "odd_course", "of_solver", "unread_words"]
 
 POLICY = {
     "fixed": (),
@@ -274,3 +274,6 @@ def shape(course: Course) -> Iterator[tuple[str, str]]:
                 f" {course.value(word)}"
             ),
         )
+
+
+COURSE: tuple[Lint, ...] = (unread_words, odd_course, idle_recipes)

@@ -4,12 +4,12 @@ NS429.
 
 from collections.abc import Iterator
 
-from netspec.analysis.lint.view import Found, View, finding
+from netspec.analysis.lint.view import Found, Lint, View, finding
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.traits import JUDGING
 from netspec.resolve.deploy import cut_to_outputs
 
-__all__ = ["dead", "lint_muted_losses", "lint_untrained", "zero_start", "zero_weights"]
+__all__ = ["LEARNING", "dead", "lint_muted_losses", "lint_untrained", "zero_start", "zero_weights"]
 
 
 def dead(views: tuple[View, ...]) -> Iterator[Found]:
@@ -155,3 +155,6 @@ def zero_weights(typed: TypedGraph) -> list[Node]:
             return []
         zero.append(node)
     return zero
+
+
+LEARNING: tuple[Lint, ...] = (lint_untrained, lint_muted_losses, zero_start)

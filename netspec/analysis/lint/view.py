@@ -2,7 +2,7 @@
 no rule.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.types import SPACE
 from netspec.resolve.resolve import Resolved
 
-__all__ = ["Found", "Slide", "View", "finding", "place_of"]
+__all__ = ["Found", "Lint", "Slide", "View", "finding", "place_of"]
 
 
 class Found(NamedTuple):
@@ -102,6 +102,10 @@ def slides(typed: TypedGraph, node: Node) -> Iterator[Slide]:
             slide = Slide(node, name, size, out, stride, reach, begin)
             if slide.left > 0 or stride > reach or slide.past:
                 yield slide
+
+
+Lint = Callable[[View], Iterator[Found]]
+"""One doubt: what it finds in one view. Each module lists its own, and `run.py` asks them."""
 
 
 def finding(code: str, node: Node, fact: str, at: str, *notes: str, others: tuple[Label, ...] = ()) -> Found:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any
 
-from netspec.analysis.lint.view import Found, Slide, View, finding
+from netspec.analysis.lint.view import Found, Lint, Slide, View, finding
 from netspec.ir.dims import Size
 from netspec.ir.graph import Value
 from netspec.layers.common.windows import both
 
 __all__ = [
+    "LINTS",
     "far_sighted",
     "lint_chequerboard",
     "lint_dropped_input",
@@ -139,3 +140,13 @@ def far_sighted(view: View) -> Iterator[Found]:
                 f"a unit sees {seen:g} along {where} of {name}, which has {size}",
                 "name",
             )
+
+
+LINTS: tuple[Lint, ...] = (
+    lint_dropped_input,
+    lint_skipped_input,
+    lint_chequerboard,
+    far_sighted,
+    lint_padded_pooling,
+    overhanging,
+)

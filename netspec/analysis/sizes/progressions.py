@@ -5,6 +5,7 @@ from typing import NamedTuple
 __all__ = ["Progression", "compress"]
 
 MOST_PERIOD = 1024
+"""Ten halvings, more than nets of pictures have; the search costs a shift of all bits a period."""
 
 
 class Progression(NamedTuple):

@@ -18,7 +18,9 @@ __all__ = ["NAME", "read_cache", "write_cache"]
 NAME = "inventory.jsonl"
 KINDS = tuple(type(value) for value in Picture())
 LINE = 1 << 16
+"""Characters of a line: a path has at most 4,096, and what was seen of a picture a few hundred."""
 MOST = 1 << 22
+"""Lines that are read: four million pictures."""
 
 
 def read_cache(path: Path) -> dict[str, Picture]:

@@ -21,6 +21,7 @@ from netspec.resolve.sections.train import DataSection
 __all__ = ["npz_parts", "open_npz", "read_npz"]
 
 RATIO = 1032
+"""Deflate makes nothing smaller than 1 : 1,032: what claims to be is a bomb."""
 PARTS = ("train", "val", "test")
 AXES, LONGEST = 32, 2**48
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ArithmeticError, EOFError, LookupError, MemoryError, RuntimeError,

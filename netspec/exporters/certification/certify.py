@@ -41,6 +41,7 @@ MEMORY = 2 << 30
 """Bytes of inner tensors that are held at once."""
 
 ORDINARY = 100.0
+"""Outputs up to this size may be off by one rounding of 1 at least; larger ones by what was seen."""
 
 Unit = tuple[Node, ...]
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["EPS", "FACTOR", "PROVING", "Difference", "difference"]
 
 EPS = 2.0**-23
+"""Of float32: what one rounding may be off by, of a value of 1."""
 FACTOR = 8.0
+"""Between the rounding that was seen and what is allowed: another order of the same sum is another
+draw, and eight times the usual one is rare.
+"""
 PROVING = 0.01
 """A tolerance above this part of the values proves nothing."""
 HUGE = 3e38
@@ -31,6 +35,7 @@ FEW = 16
 speak for it.
 """
 LIKE = 1e4
+"""Channels whose values are larger by less than this may speak for a small one."""
 
 
 @dataclass(frozen=True)

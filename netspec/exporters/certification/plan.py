@@ -21,6 +21,7 @@ ELEMENT = 400
 multiply-accumulates.
 """
 SHARES = 40
+"""One case may cost so small a part of the budget: many are to share it."""
 QUICK = 5
 ALWAYS = 4
 """The first steps are made whatever they cost."""

@@ -103,9 +103,15 @@ class Reference:
 
 
 STEPS = (2.0**-30, 2.0**-34)
+"""Far above the rounding of float64 and far below that of float32: what is moved by so little
+moves in a straight line, or jumps.
+"""
 DRAWS = 2
+"""Each element has its own draw: two are enough for their greatest to be seldom near zero."""
 LISTS = 16
+"""A list that rounding may turn over turns in about half the draws: sixteen miss one in 65,000."""
 NEAR = 1e-4
+"""Rows of a list move by a rounding and no more; a turned list is off by whole values."""
 JUMP = 4.0
 """What a layer jumps by does not shrink with the step; then it tells nothing of rounding."""
 

@@ -27,6 +27,7 @@ from netspec.importers.spec_layers import Wires
 __all__ = ["Folded", "fold"]
 
 MOST_BLOCKS = 24
+"""A spec of more blocks than this is no easier to read than its layers are."""
 WORTH = 4
 """Least number of lines that a block must save; of one that is used only twice, half as many
 again.

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 __all__ = ["SHORTEST", "Item", "Occurrence", "Sequenced", "best_repeat"]
 
 SHORTEST, LONGEST = 3, 64
+"""Layers of a block: two are no shorter as one, and what repeats at more than 64 holds repeats itself."""
 BUDGET = 600_000
 """Steps of one search: positions times lengths. A longer list is searched for shorter stretches."""
 MOST_GROUPS = 16

@@ -13,12 +13,12 @@ from netspec.syntax.located import Located, plain
 
 __all__ = ["block_text", "indentation", "tab"]
 
-_WIDTHS = (2, 4, 8, 0)
+_WIDTHS = (2, 4, 8, 0)  # of a tab, the usual ones first; 0: left out
 _WINDOW = 400  # lines from which the usual step is learnt
 _WIDE = 1 << 30
 _NEAR = 6  # lines before the fault that are always suspected
-_SUSPECTS = 14
-_LEVELS = 8
+_SUSPECTS = 14  # each is tried at every level: more would cost a reader seconds
+_LEVELS = 8  # nearest first; a line is seldom more than one or two levels off
 _BLOCK_TEXT = re.compile(r":\s+[|>][-+\d]*\s*(?:#.*)?$")
 _SIGNS = (
     "did not find expected key",
