@@ -72,7 +72,6 @@ NAMED = {
         *("Clip", "Concat", "Flatten", "Reshape"),  # ONNX's operators of these names
     },
     "ir/graph.py": {"Input"},  # the class of a graph's inputs
-    "exporters/quantization/convert.py": {"Clip", "Concat", "Flatten", "Reshape"},  # ONNX's operators
     "training/run/log.py": {"Log"},  # the class of a run's log
     "importers/net_inputs.py": {"Input"},  # Caffe's input: of a net becomes such a layer
     "caffe/messages.py": None,  # Caffe's own enum of types
