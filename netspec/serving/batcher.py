@@ -199,8 +199,7 @@ class Batcher:
         while True:
             await asyncio.sleep(TICK)
             late = now()
-            if any(waiting.expire(late) for waiting in self.queue):
-                self.queue = deque(waiting for waiting in self.queue if not waiting.future.done())
+            self.queue = deque(waiting for waiting in self.queue if not waiting.expire(late))
 
     def _take(self) -> list[Waiting]:
         """The request that waited longest and, in order, those that can join it; the others keep
