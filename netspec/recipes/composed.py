@@ -17,7 +17,7 @@ from netspec.emit.resolved_spec import build_resolved_tree
 from netspec.layers.common.ensembles import PROBABILITY_HEADS, mean_of, shares_of
 from netspec.read_options import PLAIN
 from netspec.recipes.made_run import write_made_run
-from netspec.recipes.members import Member, find_scoring, normalised
+from netspec.recipes.members import Member, find_scoring, is_normalised
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.writer import dump, escape_dollars
@@ -80,7 +80,7 @@ def build_tree(members: Sequence[Member], shares: Sequence[float], name: str) ->
     """The spec as plain values."""
     trees = [tree_of(member) for member in members]
     first = trees[0]
-    layers = [layer for i, tree in enumerate(trees, 1) for layer in prefixed(tree, f"m{i}")]
+    layers = [layer for i, tree in enumerate(trees, 1) for layer in prefix_layers(tree, f"m{i}")]
     heads: list[dict[str, Any]] = []
     for value in members[0].typed.graph.outputs:
         if value.name in first["input"]:
@@ -106,7 +106,7 @@ def tree_of(member: Member) -> dict[str, Any]:
     return build_resolved_tree(member.program.resolved, {state: member.typed})
 
 
-def prefixed(tree: Mapping[str, Any], prefix: str) -> Iterator[dict[str, Any]]:
+def prefix_layers(tree: Mapping[str, Any], prefix: str) -> Iterator[dict[str, Any]]:
     """A net's layers under names of their own. A layer that wrote over an input no longer does: others
     read it too.
     """
@@ -116,7 +116,7 @@ def prefixed(tree: Mapping[str, Any], prefix: str) -> Iterator[dict[str, Any]]:
         own.pop("include", None)
         if "bottom" in layer:
             own["bottom"] = rename(layer["bottom"], known)
-        for top in listed(layer["top"]):
+        for top in as_list(layer["top"]):
             known[top] = f"{prefix}.{top}"
         own["top"] = rename(layer["top"], known)
         if "param" in layer:
@@ -133,7 +133,7 @@ def rename(given: Any, known: Mapping[str, str]) -> Any:
     return known[given]
 
 
-def listed(given: Any) -> list[str]:
+def as_list(given: Any) -> list[str]:
     if isinstance(given, list):
         return given
     return [given]
@@ -176,7 +176,8 @@ def training(member: Member, said: Mapping[str, Any]) -> dict[str, Any]:
         if not found["split"].get("test"):
             found.pop("split")
     classifies = any(
-        normalised(value) or find_scoring(member, value) is not None for value in member.typed.graph.outputs
+        is_normalised(value) or find_scoring(member, value) is not None
+        for value in member.typed.graph.outputs
     )
     if classifies:
         found["loss"] = [dict(head) for head in PROBABILITY_HEADS]

@@ -16,7 +16,7 @@ from netspec.read_options import PLAIN, Reading
 from netspec.training.class_names import labels_of
 from netspec.training.run.folder import load_run
 
-__all__ = ["Member", "check_alike", "find_scoring", "load_members", "normalised"]
+__all__ = ["Member", "check_alike", "find_scoring", "is_normalised", "load_members"]
 
 
 class Member(NamedTuple):
@@ -120,7 +120,7 @@ def outputs(member: Member) -> dict[str, str]:
 
 
 def describe(member: Member, value: Value) -> str:
-    if normalised(value):
+    if is_normalised(value):
         return "shares of classes"
     scoring = find_scoring(member, value)
     if scoring is not None:
@@ -128,7 +128,7 @@ def describe(member: Member, value: Value) -> str:
     return "values"
 
 
-def normalised(value: Value) -> bool:
+def is_normalised(value: Value) -> bool:
     return value.node is not None and "normalizes_scores" in value.node.layer.traits
 
 
@@ -138,7 +138,7 @@ def names(member: Member) -> tuple[Any, ...]:
 
 def find_scoring(member: Member, value: Value) -> Node | None:
     """The loss of a training that makes shares of an output itself; None where there is none."""
-    if member.program.resolved.file.train is None or normalised(value):
+    if member.program.resolved.file.train is None or is_normalised(value):
         return None
     for node in member.program.training_graph("train").graph.nodes:
         scores = node.bottoms and node.bottoms[0].name == value.name
