@@ -17,10 +17,10 @@ BAR = 40
 
 def run_find_rate(spec: str, device: str, reading: "Reading", words: Any) -> int:
     """Find a rate and tell it; the exit code."""
-    from netspec.cli.train import start_of
+    from netspec.cli.start import read_start
     from netspec.recipes.find_rate import find_rate
 
-    found = find_rate(spec, reading, device=device, weights=start_of(words))
+    found = find_rate(spec, reading, device=device, weights=read_start(words))
     if words["as_json"]:
         import json
 

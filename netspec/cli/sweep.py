@@ -29,7 +29,7 @@ def run_sweep(
 ) -> int:
     """Train all runs and tell which is best; the exit code."""
     from netspec.cli import report
-    from netspec.cli.train import start_of
+    from netspec.cli.start import read_start
     from netspec.recipes.sweep import Plan, read_axis, sweep, sweep_folder
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import reread
@@ -43,7 +43,7 @@ def run_sweep(
         reading,
         resume=resume,
         device=device,
-        weights=start_of(words),
+        weights=read_start(words),
         reporter=Silent if quiet else partial(reporter, sys.stderr),
     )
     if words["as_json"]:

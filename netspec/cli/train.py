@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.options import spec_options
+from netspec.cli.start import read_start
 
 if TYPE_CHECKING:
     from netspec.read_options import Reading
@@ -140,7 +141,7 @@ def command(
                 "--reproduce makes a run again from its beginning: without --resume, --weights"
             )
         return make_again(spec, folder, device, quiet, reading)
-    start = start_of(words)
+    start = read_start(words)
     with one_told(device) as world:
         return train_here(spec, folder, resume, device, start, quiet, reading, world, words["reproducible"])
 
@@ -165,15 +166,6 @@ def make_again(run: str, folder: str | None, device: str, quiet: bool, reading: 
     if same:
         return again.result.exit_code
     return 1
-
-
-def start_of(words: Any) -> Any:
-    """What --weights, --new and --rename say; None without --weights."""
-    from netspec.training.starting import Start
-
-    if not words["weights"]:
-        return None
-    return Start(words["weights"], words["new"], tuple(map(split_rename, words["rename"])))
 
 
 def train_here(  # noqa: PLR0913, PLR0917 - the words of the command
@@ -219,13 +211,13 @@ def draw_curves(run: Path) -> None:
     from netspec.seeing.log import curves_of, read_log
     from netspec.seeing.seen import Seen
     from netspec.seeing.views.curves import draw
-    from netspec.seeing.writing import one_picture
+    from netspec.seeing.writing import join_pictures
 
     curves = curves_of(read_log(run))
     if curves:
         figures = [*draw(Seen("curves", "", (), {"curves": curves}))]
         target = run / "curves.png"
-        write_png(target, one_picture(figures, target), "NS673", follow=False)
+        write_png(target, join_pictures(figures, target), "NS673", follow=False)
 
 
 @contextmanager
@@ -255,13 +247,6 @@ def without_processes(words: list[str]) -> list[str]:
             continue
         kept.append(word)
     return kept
-
-
-def split_rename(text: str) -> tuple[str, str]:
-    old, _, new = text.partition("=")
-    if not old or not new or new.count("*") > old.count("*") or old.count("*") > 1:
-        raise click.UsageError(f"--rename {text}: OLD=NEW, with at most one * in each")
-    return old, new
 
 
 def summary(result: "TrainingResult") -> str:

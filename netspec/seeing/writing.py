@@ -20,7 +20,7 @@ from netspec.pictures.svg import svg_file
 from netspec.pictures.tiles import stack
 from netspec.seeing.seen import Seen
 
-__all__ = ["write_arrays", "write_figures"]
+__all__ = ["join_pictures", "write_arrays", "write_figures"]
 
 Shown = Sequence[tuple[Seen, Sequence[Figure]]]
 PAGE, VALUES = "index.html", "values.json"
@@ -36,7 +36,7 @@ def write_figures(target: Path, title: str, told: Sequence[str], shown: Shown) -
         write_text(target, page(title, told, sections))
         return [target]
     if target.suffix == ".png":
-        write_png(target, one_picture(every, target))
+        write_png(target, join_pictures(every, target))
         return [target]
     if target.suffix == ".svg":
         drawing = next((f for f in every if isinstance(f.body, Drawing)), None)
@@ -47,7 +47,7 @@ def write_figures(target: Path, title: str, told: Sequence[str], shown: Shown) -
     return write_folder(target, title, told, sections, shown)
 
 
-def one_picture(figures: Sequence[Figure], target: Path) -> Array:
+def join_pictures(figures: Sequence[Figure], target: Path) -> Array:
     """All pictures below one another."""
     pictures = [pixels for figure in figures if (pixels := figure.pixels()) is not None]
     if not pictures:

@@ -4,12 +4,9 @@ flight, and whether it is leaving. Once in half a second it looks for those who 
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from netspec.serving.limits import Limits
-
-if TYPE_CHECKING:
-    from netspec.serving.connection import Connection
 
 __all__ = ["Gate"]
 
@@ -20,19 +17,33 @@ SPARE = 32
 QUIET = 1.0
 
 
+class Client(Protocol):
+    """What a gate asks of a connection. since: the time of its last sign of life."""
+
+    since: float
+    answered: int
+
+    @property
+    def silent(self) -> bool: ...
+
+    def drop(self) -> None: ...
+
+    def check_time(self, now: float) -> None: ...
+
+
 class Gate:
     """One for each server. Use it within a running loop."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.loop = asyncio.get_running_loop()
-        self.open: set[Connection] = set()
+        self.open: set[Client] = set()
         self.bodies = 0
         self.leaving = False
         self.left_at = 0.0
         self.most = min(limits.connections, count_handles())
 
-    def admit(self, connection: "Connection") -> bool:
+    def admit(self, connection: Client) -> bool:
         """Take a connection in; where there is no place, the one longest silent makes room."""
         if len(self.open) >= self.most:
             silent = [c for c in self.open if c.silent]

@@ -3,6 +3,7 @@ stay clear of torch's.
 """
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -122,6 +123,27 @@ def test_imports_run_one_way(path: Path) -> None:
             continue
         assert rank[other] <= rank[mine], f"line {line}: {mine} imports {other}"
         assert mine != "serving" or other in SERVING_KNOWS, f"line {line}: serving imports {other}"
+
+
+def test_no_file_imports_what_imports_it() -> None:
+    """Inside a room, too; imports in functions and for types count."""
+    graphlib.TopologicalSorter(files_imported()).prepare()  # CycleError names the circle
+
+
+def files_imported() -> dict[str, set[str]]:
+    """For each module the modules of netspec that its file names in imports."""
+    names = {".".join(("netspec", *p.relative_to(ROOT).with_suffix("").parts)): p for p in FILES}
+    modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    found: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for n in walk(path):
+            if isinstance(n, ast.ImportFrom) and n.module in modules:
+                inner = {f"{n.module}.{a.name}" for a in n.names}
+                found[name] |= (inner & modules.keys()) or {n.module}
+            elif isinstance(n, ast.Import):
+                found[name] |= {a.name for a in n.names} & modules.keys()
+        found[name].discard(name)
+    return found
 
 
 @each("path", [p for p in FILES if part(p) != "layers"], name_of)
