@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netspec.torch_modules.loss import LOG_FLT_MIN, SoftmaxWithLoss, planes
+from netspec.torch_modules.loss import LOG_FLT_MIN, Counted, SoftmaxWithLoss, planes
 
 
 class SoftmaxWithLossOHEM(nn.Module):
@@ -54,7 +54,7 @@ class SoftmaxWithLossOHEM(nn.Module):
             return (total, x.softmax(self.loss.axis), each.reshape(label.shape))[: self.tops]
 
 
-class SmoothL1LossOHEM(nn.Module):
+class SmoothL1LossOHEM(Counted):
     """sum f(w (a - b)) / Z with Girshick's f; with places, sums over channels as a second value. As
     in the fork no w in the gradient.
     """
@@ -69,10 +69,11 @@ class SmoothL1LossOHEM(nn.Module):
             gap = (weight.reshape(a.shape) * gap).detach() + (gap - gap.detach())
         losses = F.smooth_l1_loss(gap, torch.zeros_like(gap), reduction="none")
         count = a.shape[0] * math.prod(a.shape[2:])
-        total = losses.sum() / max(
-            1.0,
-            {"BATCH_SIZE": a.shape[0], "PRE_FIXED": self.fixed, "NONE": 1}.get(self.normalization, count),
-        )
+        if self.normalization in ("PRE_FIXED", "NONE"):
+            divisor = self.by_count(self.fixed)
+        else:
+            divisor = max(1, a.shape[0] if self.normalization == "BATCH_SIZE" else count)
+        total = losses.sum() / divisor
         if not self.places:
             return total
         return total, losses.detach().flatten(1).view(a.shape).sum(1, keepdim=True).reshape(

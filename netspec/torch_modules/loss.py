@@ -26,16 +26,32 @@ def planes(x: Tensor, axis: int) -> Tensor:
     return x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
 
 
-def normalizer(normalization: str, outer: int, count: int, valid: Tensor | None) -> Tensor | float:
-    """What a summed loss is divided by: all places, those not ignored (at least 1), samples, or
-    1.
+def limit_count(count: Tensor | float, least: float = 1) -> Tensor | float:
+    """What counts, at least `least`."""
+    if isinstance(count, Tensor):
+        return count.clamp_min(least)
+    return max(least, count)
+
+
+class Counted(nn.Module):
+    """A loss that is a sum, divided by what counts. by_count: that divisor, of this call's count
+    (of a number: of what stands for all); processes that train together put their own there.
     """
-    if normalization == "VALID" and valid is not None:
-        return valid.sum().clamp_min(1)
-    return max(1, {"FULL": count, "VALID": count, "BATCH_SIZE": outer, "NONE": 1}[normalization])
+
+    by_count = staticmethod(limit_count)
+
+    def normalizer(self, normalization: str, outer: int, count: int, valid: Tensor | None) -> Tensor | float:
+        """What a summed loss is divided by: all places, those not ignored (at least 1), samples, or
+        1.
+        """
+        if normalization == "VALID" and valid is not None:
+            return self.by_count(valid.sum())
+        if normalization == "NONE":
+            return self.by_count(1)
+        return max(1, {"FULL": count, "VALID": count, "BATCH_SIZE": outer}[normalization])
 
 
-class SoftmaxWithLoss(nn.Module):
+class SoftmaxWithLoss(Counted):
     """-sum w[label] log max(p_label, FLT_MIN) / Z; with `probabilities`, the softmax itself as a
     second value.
 
@@ -92,28 +108,28 @@ class SoftmaxWithLoss(nn.Module):
         """The same against shares of the classes, which sum to 1 at each place; none is ignored."""
         count = shares[:, :1].numel()
         if self.class_weight is None:
-            divisor = normalizer(self.normalization, logs.shape[0], count, None)
+            divisor = self.normalizer(self.normalization, logs.shape[0], count, None)
         else:
             shares = shares * self.class_weight.to(shares.dtype).reshape(1, -1, *(1,) * (shares.dim() - 2))
-            divisor = normalizer(self.normalization, logs.shape[0], count, None)
+            divisor = self.normalizer(self.normalization, logs.shape[0], count, None)
             if self.normalization == "VALID":
-                divisor = shares.sum().clamp_min(1e-30)
+                divisor = self.by_count(shares.sum(), 1e-30)
         return -(shares * limit_below(logs, LOG_FLT_MIN)).sum() / divisor
 
     def divisor(self, target: Tensor) -> Tensor | float:
         """Z: of weighted classes the sum of their weights, where it is not a count by its name."""
         valid = None if self.ignore_label is None else target != self.ignore_label
         if self.class_weight is None or self.normalization != "VALID":
-            return normalizer(self.normalization, target.shape[0], target.numel(), valid)
+            return self.normalizer(self.normalization, target.shape[0], target.numel(), valid)
         if valid is None:
             weights = self.class_weight[target]
         else:
             weights = self.class_weight[target.where(valid, 0)] * valid
         # where none counts the summed loss is 0: it stays so
-        return weights.sum().clamp_min(1e-30)
+        return self.by_count(weights.sum(), 1e-30)
 
 
-class SigmoidCrossEntropyLoss(nn.Module):
+class SigmoidCrossEntropyLoss(Counted):
     """-sum (t log s + (1 - t) log(1 - s)) / Z for s the sigmoid of the scores; with `losses`,
     each summand as a second value.
     """
@@ -132,7 +148,7 @@ class SigmoidCrossEntropyLoss(nn.Module):
         valid = None if self.ignore_label is None else target.reshape(x.shape).trunc() != self.ignore_label
         if valid is not None:
             losses = losses.where(valid, 0.0)
-        loss = losses.sum() / normalizer(self.normalization, x.shape[0], x.numel(), valid)
+        loss = losses.sum() / self.normalizer(self.normalization, x.shape[0], x.numel(), valid)
         if self.losses:
             return (loss, losses)
         return loss

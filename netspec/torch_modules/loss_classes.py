@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netspec.torch_modules.loss import limit_below, normalizer, planes
+from netspec.torch_modules.loss import Counted, limit_below, planes
 
 PROBABILITY_FLOOR = 1e-20
 
 
-class InfogainLoss(nn.Module):
+class InfogainLoss(Counted):
     """-sum_l H[label, l] log max(p_l, 1e-20) / Z for p the softmax of the scores; H is the third
     value, or a matrix read from a file.
     """
@@ -49,7 +49,7 @@ class InfogainLoss(nn.Module):
         losses = -(rows * limit_below(scores.log_softmax(1), math.log(PROBABILITY_FLOOR))).sum(1)
         if valid is not None:
             losses = losses.where(valid, 0.0)
-        loss = losses.sum() / normalizer(self.normalization, target.shape[0], target.numel(), valid)
+        loss = losses.sum() / self.normalizer(self.normalization, target.shape[0], target.numel(), valid)
         if self.probabilities:
             return (loss, x.softmax(self.axis))
         return loss
@@ -71,7 +71,7 @@ class BinaryCrossEntropyLoss(nn.Module):
         return -(t * x.clamp_min(1e-20).log() + (1 - t) * (1 - x).clamp_min(1e-20).log()).mean()
 
 
-class Labelled(nn.Module):
+class Labelled(Counted):
     """Losses of scores against labels: a mean over the places that count."""
 
     def __init__(self, axis: int = 1, ignore_label: "int | None" = None) -> None:
@@ -86,7 +86,7 @@ class Labelled(nn.Module):
         if self.ignore_label is None:
             return self.losses(logs, target).mean()
         counts = target != self.ignore_label
-        return (self.losses(logs, target * counts) * counts).sum() / counts.sum().clamp_min(1)
+        return (self.losses(logs, target * counts) * counts).sum() / self.by_count(counts.sum())
 
     def losses(self, logs: Tensor, label: Tensor) -> Tensor:
         """The loss of each place from its log-probabilities."""

@@ -7,7 +7,12 @@ from torch import Tensor, nn
 
 
 class DiceLoss(nn.Module):
-    """1 - mean_k (2 sum p_k t_k + s) / (sum p_k + sum t_k + s) over the places that count."""
+    """1 - mean_k (2 sum p_k t_k + s) / (sum p_k + sum t_k + s) over the places that count.
+
+    over_all: what a sum comes to; processes that train together put theirs there.
+    """
+
+    over_all = staticmethod(torch.positive)
 
     def __init__(self, smooth: float = 1.0, axis: int = 1, ignore_label: "int | None" = None) -> None:
         super().__init__()
@@ -19,7 +24,9 @@ class DiceLoss(nn.Module):
         if self.ignore_label is not None:
             counts = (target != self.ignore_label)[:, None]
             p, t = p * counts, t * counts
-        return 1 - ((2 * (p * t).sum(0) + self.smooth) / (p.sum(0) + t.sum(0) + self.smooth)).mean()
+        hits, both = self.over_all(torch.stack(((p * t).sum(0), p.sum(0) + t.sum(0))))
+        loss: Tensor = 1 - ((2 * hits + self.smooth) / (both + self.smooth)).mean()
+        return loss
 
 
 class ByClass(nn.Module):

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from netspec.torch_modules.loss import LOG_FLT_MIN, limit_below, normalizer
+from netspec.torch_modules.loss import LOG_FLT_MIN, Counted, limit_below
 
 LEAST_OVERLAP = 1e-6
 
@@ -44,7 +44,7 @@ def select_rows(rows: Tensor, counts: Tensor) -> Tensor:
     return torch.cat((chosen, rows.new_zeros(1, rows.shape[1])))
 
 
-class MultiBoxLoss(nn.Module):
+class MultiBoxLoss(Counted):
     """SSD's loss of offsets and scores. overlap None: one prior for each box; misses: how many for
     each match, and their most overlap.
     """
@@ -100,7 +100,7 @@ class MultiBoxLoss(nn.Module):
             label = own[:, 1].long().where(found, self.background)
             total = total + self.weight * place + self.of_scores(scores[i], label, found, best)
             matches = matches + found.sum()
-        return total / normalizer(self.normalization, len(offsets), len(offsets) * len(boxes), matches)
+        return total / self.normalizer(self.normalization, len(offsets), len(offsets) * len(boxes), matches)
 
     @torch.no_grad()
     def match_priors(self, priors: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from netspec.training.learners import Team
 from netspec.training.observers.statistics import measure_statistics
 from netspec.training.optim.solver import ParameterSpec, gradient
 from netspec.training.run.checkpoint import streams_of
+from netspec.training.sync_loss import share_counts
 from netspec.training.sync_norm import normalisers, synchronise
 from netspec.training.world import ALONE, World
 
@@ -43,8 +44,9 @@ class Sharing:
         for batches in (job.test_batches, job.final_batches):
             if batches is not None:
                 batches.take_share(share)
-        if job.sync_batch_norm:
-            for net in (job.net, *(player.net for player in job.players)):
+        for net in (job.net, *(player.net for player in job.players)):
+            share_counts(net, world)
+            if job.sync_batch_norm:
                 synchronise(net, world)
         self.keep()
 

@@ -42,6 +42,15 @@ train:
   data: {source: digits, batch_size: 30}
   test_data: {source: digits, split: test, batch_size: 100}
   augment: [{crop_size: [8, 8], pad: 1}]
+  loss:
+    - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}
+    - {name: accuracy, type: Accuracy, bottom: [ip, label]}
+    - {name: some, type: SoftmaxWithLoss, bottom: [ip, label], ignore_label: 3}
+    - {name: rare, type: FocalLoss, bottom: [ip, label], ignore_label: 4}
+    - {name: sum, type: SoftmaxWithLoss, bottom: [ip, label], normalization: NONE, loss_weight: 0.02}
+    - {name: heavy, type: SoftmaxWithLoss, bottom: [ip, label],
+       class_weight: [1, 9, 1, 1, 1, 1, 1, 1, 1, 5]}
+    - {name: dice, type: DiceLoss, bottom: [ip, label]}
   sync_batch_norm: true
   average: {decay: 0.9}
   solver:
@@ -123,7 +132,9 @@ LESS = "train.solver.max_iter=3"
 
 
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
-    """With batch normalisation over all rows, random changes, sums of batches, clipping and an average of the weights."""
+    """With batch normalisation and losses over what counts in all rows, random changes, sums of batches, clipping and
+    an average of the weights.
+    """
     alone(tmp_path / "whole")
     alone(tmp_path / "one", LESS)
     for run, settings, resume in (("two", (LESS,), False), ("one", (), True)):
