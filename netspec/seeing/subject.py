@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.data.facts import facts_of, read_facts
 from netspec.data.samples import Taken
@@ -18,6 +18,7 @@ from netspec.pictures.words import name_at, when
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.image_words import contract_of
 from netspec.resolve.sections.image import ImageContract
+from netspec.seeing.filters import Filters, is_picture
 from netspec.seeing.seen import Array
 
 if TYPE_CHECKING:
@@ -25,21 +26,9 @@ if TYPE_CHECKING:
 
     from netspec.serving.engine import Model
 
-__all__ = ["Filters", "ModelSubject", "NetSubject", "Subject", "open_subject"]
+__all__ = ["ModelSubject", "NetSubject", "Subject", "open_subject"]
 
 FEW = 12
-OF_CONVOLUTIONS = ("Conv", "ConvTranspose")
-
-
-class Filters(NamedTuple):
-    """The weights of a layer whose windows slide, (filters, channels, ...space); first: whether
-    what it reads is an input of the net; taps: names of its channels' colours (rgb, bgr), else "".
-    """
-
-    layer: str
-    weight: Array
-    first: bool = False
-    color: str = ""
 
 
 class Subject:
@@ -78,7 +67,7 @@ class Subject:
         """The same, where the view needs more than a model file holds. Raises SpecError NS750."""
         raise fail(
             "NS750",
-            f"{view} needs gradients or the graph of a spec or a run; a model file holds neither",
+            f"{view} needs a spec or a run: its graph, its gradients or its data; a model file holds none of them",
             path=self.path,
         )
 
@@ -113,11 +102,6 @@ class Subject:
     def name_class(self, output: str, number: int) -> str:
         """The name of a class, or its number."""
         return name_at(self.labels.get(output, ()), number)
-
-
-def is_picture(taken: Taken) -> bool:
-    shape = taken.shape
-    return len(shape) == 3 and shape[0] in (1, 3) and all(n is None or n > 1 for n in shape[1:])
 
 
 class NetSubject(Subject):
@@ -298,6 +282,13 @@ class ModelSubject(Subject):
         return {each.name: numpy_helper.to_array(each) for each in self.proto.graph.initializer}
 
     @cached_property
+    def shapes(self) -> dict[str, tuple[int | str, ...]]:
+        """Shapes of values, as far as the file tells them; a size that is open by its name."""
+        graph = self.proto.graph
+        told = {each.name: each.type.tensor_type.shape.dim for each in (*graph.value_info, *graph.output)}
+        return {name: tuple(n.dim_param or n.dim_value for n in sizes) for name, sizes in told.items()}
+
+    @cached_property
     def tops(self) -> dict[str, str]:
         """The first output of each node, by the node's name or its own."""
         return {node.name or node.output[0]: node.output[0] for node in self.proto.graph.node}
@@ -327,14 +318,9 @@ class ModelSubject(Subject):
         return dict(zip(layers, made, strict=True))
 
     def filters(self) -> Iterator[Filters]:
-        given = {each.name for each in self.model.inputs}
-        for node in self.proto.graph.node:
-            if node.op_type in OF_CONVOLUTIONS and node.input[1] in self.weights:
-                weight = self.weights[node.input[1]]
-                if 3 <= weight.ndim <= 4:
-                    first = node.input[0] in given
-                    color = self.contract(node.input[0]).order(weight.shape[1]) if first else ""
-                    yield Filters(node.name or node.output[0], weight, first, color or "")
+        from netspec.seeing.onnx_filters import read_filters
+
+        return read_filters(self.proto.graph.node, self.weights, self.taken)
 
 
 def open_subject(

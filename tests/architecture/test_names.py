@@ -72,6 +72,7 @@ NAMED = {
     "exporters/quantization/convert.py": {
         *("Clip", "Concat", "Flatten", "Reshape"),  # ONNX's operators of these names
     },
+    "seeing/onnx_filters.py": {"Flatten", "Reshape"},  # so here
     "ir/graph.py": {"Input"},  # the class of a graph's inputs
     "training/run/log.py": {"Log"},  # the class of a run's log
     "importers/net_inputs.py": {"Input"},  # Caffe's input: of a net becomes such a layer

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from netspec.driver import load
+from netspec.exporters.export import export_model
 from netspec.training.session import train_program
 from tests.training.specs import document
 
@@ -39,3 +40,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         load(str(write(folder / "tiny.yaml", solver={"max_iter": 40, "snapshot": 40}))), folder / "run"
     )
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def model(run: Path) -> Path:
+    """The run's net as a file."""
+    return export_model(run, run.parent / "tiny.onnx", device="cpu", certify="quick").path

@@ -17,7 +17,7 @@ from netspec.pictures.figure import Figure
 from netspec.pictures.shapes import Drawing, Image, Rect, Shape, Text
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
-from netspec.seeing.subject import NetSubject, Subject
+from netspec.seeing.subject import ModelSubject, Subject
 
 __all__ = ["WHOLE", "draw", "see"]
 
@@ -63,12 +63,23 @@ def see(subject: Subject, asked: Asked) -> Seen:
 
 def before_last(subject: Subject) -> str:
     """The layer that the last one with weights reads."""
-    if not isinstance(subject, NetSubject):
-        return subject.layers[-2] if len(subject.layers) > 1 else subject.layers[-1]
-    typed = subject.typed
+    if isinstance(subject, ModelSubject):
+        return before_last_node(subject)
+    typed = subject.need_net("embed").typed
     last = [node for node in typed.graph.nodes if typed.weights[node]]
     source = last[-1].bottoms[0].node if last else typed.graph.nodes[-1]
     return source.name if source is not None else last[-1].name
+
+
+def before_last_node(subject: ModelSubject) -> str:
+    """The same of an ONNX graph: weights have two axes or more; steps, scales and shapes have fewer."""
+    makers = {top: node.name or node.output[0] for node in subject.proto.graph.node for top in node.output}
+    wide = {name for name, value in subject.weights.items() if value.ndim > 1}
+    reading = [node for node in subject.proto.graph.node if wide.intersection(node.input)]
+    if not reading:
+        return subject.layers[-1]
+    source = next((makers[name] for name in reading[-1].input if name in makers), "")
+    return source or reading[-1].name or str(reading[-1].output[0])
 
 
 def lay_out(values: Array, method: str, seed: int, subject: Subject) -> Array:

@@ -17,9 +17,10 @@ from netspec.pictures.colors import blue_red, stretch
 from netspec.pictures.figure import Figure, Table
 from netspec.pictures.tiles import tile
 from netspec.pictures.words import only, when
+from netspec.seeing.filters import Filters
 from netspec.seeing.gabor import fit_gabors
 from netspec.seeing.seen import Array, Asked, Seen
-from netspec.seeing.subject import Filters, Subject
+from netspec.seeing.subject import Subject
 
 __all__ = ["WHOLE", "draw", "see"]
 

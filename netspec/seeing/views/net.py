@@ -8,6 +8,8 @@ the changes of `netspec diff`. --method layers draws the layers of blocks one by
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from netspec.diagnostics import fail
 from netspec.pictures.figure import Figure, Table
 from netspec.pictures.graphs import Box, graph_drawing
@@ -99,10 +101,12 @@ def items_of_model(subject: ModelSubject) -> Iterator[dict[str, Any]]:
         name = node.name or node.output[0]
         name = unlike(name, names)
         names.add(name)
-        weights = sum(subject.weights[each].size for each in node.input if each in subject.weights)
+        read = [subject.weights[each] for each in node.input if each in subject.weights]
+        weights = sum(each.size for each in read if each.dtype != np.int64)  # those are shapes, axes, places
         reads = tuple(dict.fromkeys(makers[each] for each in node.input if each in makers))
         makers |= dict.fromkeys(node.output, name)
-        yield item(name, node.op_type, "", int(weights), reads, "")
+        shape = when(node.output[0] in subject.shapes, shape_text(subject.shapes.get(node.output[0], ())))
+        yield item(name, node.op_type, shape, int(weights), reads, "")
 
 
 def item(

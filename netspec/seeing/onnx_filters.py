@@ -1,0 +1,70 @@
+"""The filters of an ONNX graph: weights of windows, and of dense layers that read a picture. In: its
+nodes, its tensors, what its inputs take; out: Filters by node.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from netspec.data.samples import Taken
+from netspec.seeing.filters import Filters, is_picture
+from netspec.seeing.seen import Array
+
+__all__ = ["read_filters"]
+
+WINDOWED, DENSE = ("Conv", "ConvTranspose"), ("Gemm", "MatMul")
+PASSING = ("Mul", "Add", "Sub", "Div", "Reshape", "Flatten", "Identity", "Cast")
+"""What leaves a picture a picture: its scale, its mean, its shape."""
+
+
+def read_filters(
+    nodes: Sequence[Any], weights: Mapping[str, Array], taken: Mapping[str, Taken]
+) -> Iterator[Filters]:
+    """Filters in the order of the nodes."""
+    makers = {top: node for node in nodes for top in node.output}
+    for node in nodes:
+        if node.op_type not in WINDOWED + DENSE or node.input[1] not in weights:
+            continue
+        weight, name = weights[node.input[1]], node.name or node.output[0]
+        given = taken.get(find_origin(makers, {*weights}, {*taken}, node.input[0]))
+        if node.op_type in DENSE:
+            yield from read_dense(node, weight, given)
+        elif 3 <= weight.ndim <= 4:
+            yield Filters(name, weight, given is not None, color_of(given))
+
+
+def read_dense(node: Any, weight: Array, given: Taken | None) -> Iterator[Filters]:
+    """A filter as large as the picture, where the layer reads one."""
+    if given is None or weight.ndim != 2 or not is_picture(given):
+        return
+    turned = any(each.name == "transB" and each.i for each in node.attribute)
+    rows = weight.T
+    if turned:
+        rows = weight
+    shape = tuple(n or 0 for n in given.shape)
+    if rows.shape[1] == math.prod(shape):
+        yield Filters(node.name or node.output[0], rows.reshape(-1, *shape), True, color_of(given))
+
+
+def find_origin(makers: Mapping[str, Any], fixed: set[str], inputs: set[str], value: str) -> str:
+    """The input that a value is, but for its scale, mean or shape; empty where it is more."""
+    while value not in inputs:
+        node = makers.get(value)
+        if node is None or node.op_type not in PASSING:
+            return ""
+        moving = [each for each in node.input if each not in fixed and not is_constant(makers, each)]
+        if len(moving) != 1:
+            return ""
+        value = moving[0]
+    return value
+
+
+def is_constant(makers: Mapping[str, Any], value: str) -> bool:
+    return value in makers and makers[value].op_type == "Constant"
+
+
+def color_of(given: Taken | None) -> str:
+    """How the channels of an input are named: rgb, bgr."""
+    if given is None or given.contract is None:
+        return ""
+    return given.contract.order(given.shape[0] if given.shape else None) or ""
