@@ -74,7 +74,14 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Threads of one run; 0 is one per core.",
+    help="Threads of one run; 0 is one per core, shared by the workers.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the port, each with its own models, limits and statistics.",
 )
 @click.option(
     "--drain-delay",
@@ -109,5 +116,7 @@ def command(model: str, **options: Any) -> None:
     """
     from netspec.serving.server import serve
 
+    if options["workers"] > 1 and options["control"]:
+        raise click.UsageError("--control needs --workers 1: a request to load reaches one worker only")
     limits = Limits(**{bound.name: options.pop(bound.name) for bound in bounds()})
     serve(model, limits=limits, **options)

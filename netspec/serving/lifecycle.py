@@ -18,7 +18,7 @@ from netspec.serving.doorkeeper import Doorkeeper
 from netspec.serving.exchange import Request, Response
 from netspec.serving.gate import Gate
 from netspec.serving.http import Service
-from netspec.serving.limits import Limits, limits_text
+from netspec.serving.limits import Limits
 from netspec.serving.repository import Repository
 
 __all__ = ["Site", "Ways", "run_loop", "run_server"]
@@ -108,16 +108,16 @@ def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def run_server(
-    repository: Repository, limits: Limits, listener: socket.socket, announcement: str, ways: Ways
+    repository: Repository, limits: Limits, listener: socket.socket, announce: Callable[[], None], ways: Ways
 ) -> None:
-    """Answer until a signal; a second one ends the delay."""
+    """Answer until a signal; a second one ends the delay. `announce` is called when it answers."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(Reporter().report)
     site = Site(repository, limits, ways)
     await site.open(listener)
     freeze_garbage()
     with await_signals(loop) as stopped:
-        print(announcement, limits_text(limits), sep="\n", flush=True)
+        announce()
         await stopped.wait()
         site.service.ready = False
         stopped.clear()

@@ -2,6 +2,7 @@
 its text. Nothing is counted here.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ class Families:
     def collect(self) -> Iterator[Any]:
         core: Any = prometheus_client.metrics_core
 
+        # Of several workers on one port it is another one from time to time.
+        yield core.GaugeMetricFamily("netspec_process", "id of the process that counts", os.getpid())
         entries = list(self.entries())
         requests = core.CounterMetricFamily(
             "netspec_requests", "infer requests answered", labels=(*LABELS, "status")

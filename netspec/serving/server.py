@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from netspec.diagnostics import fail
@@ -14,14 +15,17 @@ from netspec.serving.batcher import Batching
 from netspec.serving.doorkeeper import Doorkeeper, read_keys
 from netspec.serving.engine import Model, open_model
 from netspec.serving.lifecycle import Ways, run_loop, run_server
-from netspec.serving.limits import Limits
+from netspec.serving.limits import Limits, limits_text
 from netspec.serving.repository import Files, Repository, find_files
+from netspec.serving.workers import run_workers
 
 __all__ = ["make_batching", "serve"]
 
+Pathlike = str | os.PathLike[str]
+
 
 def serve(  # noqa: PLR0913 - the command's options
-    path: str | os.PathLike[str],
+    path: Pathlike,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
@@ -29,56 +33,79 @@ def serve(  # noqa: PLR0913 - the command's options
     name: str | None = None,
     limits: Limits | None = None,
     threads: int = 0,
+    workers: int = 1,
     join: bool = False,
     drain_delay: float = 0.0,
     control: bool = False,
     reload: float = 0.0,
-    api_keys: str | os.PathLike[str] | None = None,
+    api_keys: Pathlike | None = None,
     cors: Sequence[str] = (),
     access_log: bool = False,
-    tls_cert: str | os.PathLike[str] | None = None,
-    tls_key: str | os.PathLike[str] | None = None,
+    tls_cert: Pathlike | None = None,
+    tls_key: Pathlike | None = None,
     allow_uncertified: bool = False,
 ) -> None:
     """Serve an ONNX file, or all of a folder (NAME/VERSION/model.onnx), until SIGINT or SIGTERM;
     prints `serving NAME on http://host:port` once it answers, and the limits.
 
     `port` 0 takes a free one; `name` defaults to the file's stem; `threads` as in open_model;
-    join: run requests together though the file does not say that rows stay apart; drain_delay: for
+    workers: so many processes share the port, each with its own models, limits and statistics, and by
+    `threads` 0 with its share of the cores; join: run requests together though the file does not say that rows stay apart; drain_delay: for
     so many seconds after the signal it says that it is not ready and goes on; control: clients may
-    load and unload; reload: seconds between two looks for new files, 0 for none; api_keys: a
+    load and unload, where one process answers; reload: seconds between two looks for new files, 0 for none; api_keys: a
     file of keys, one of which a client must give; cors: origins whose pages may ask; access_log: a
     line of JSON for each answer on standard error; tls_cert, tls_key: PEM files, for HTTPS;
     allow_uncertified: whatever a certificate says. What was accepted when the signal came is answered (within 30 s).
 
     Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to NS723 as open_model,
     NS724 (the address cannot be had), NS725 (the name cannot stand in a URL), NS730 (a folder
-    without models), NS731 (no keys), NS732 (no certificate for HTTPS).
+    without models), NS731 (no keys), NS732 (no certificate for HTTPS), NS733 (a worker ended).
     """
-    limits = limits or Limits()
-    files = choose_files(Path(path), name)
+    if workers > 1 and control:
+        raise ValueError("control needs one worker: a request to load a model reaches one of them only")
+    if workers > 1 and not threads:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+    work = partial(
+        _work, Path(path), name, host=host, device=device, threads=threads, limits=limits or Limits(),
+        join=join, ways=(drain_delay, control, reload), api_keys=api_keys, cors=tuple(cors),
+        access_log=access_log, tls=(tls_cert, tls_key), allow_uncertified=allow_uncertified,
+    )  # fmt: skip
+    if workers == 1:
+        work(partial(print, flush=True), port=port)
+        return
+    with _hold(host, port) as holder:
+        run_workers(workers, partial(work, port=holder.getsockname()[1], shared=True))
 
+
+def _work(  # noqa: PLR0913 - the command's options
+    path: Path, name: str | None, say: Callable[[str], None], *, host: str, port: int, device: str,
+    threads: int, limits: Limits, join: bool, ways: tuple[float, bool, float], api_keys: Pathlike | None,
+    cors: tuple[str, ...], access_log: bool, tls: tuple[Pathlike | None, Pathlike | None],
+    allow_uncertified: bool, shared: bool = False,
+) -> None:  # fmt: skip
+    """What one process does; it calls `say` once it answers. shared: others have the port too."""
+    files = choose_files(path, name)
     keys = read_keys(Path(api_keys)) if api_keys is not None else ()
-    door = Doorkeeper(keys, tuple(cors), access_log)
-    secure = make_secure(tls_cert, tls_key)
+    door = Doorkeeper(keys, cors, access_log)
+    secure = make_secure(*tls)
     scheme = "https" if secure else "http"
 
     def open_file(path: Path) -> Model:
         return open_model(path, device, threads, allow_uncertified=allow_uncertified)
 
-    with _bind(host, port) as listener:
+    with _bind(host, port, shared) as listener:
         repository = Repository(files, open_file, make_batching(limits, join))
         repository.load_all()
         shown = f"[{host}]" if ":" in host else host
         models = ", ".join(repository.models)
         announcement = f"serving {models} on {scheme}://{shown}:{listener.getsockname()[1]}"
-        ways = Ways(drain_delay, control, reload, door, secure)
-        run_loop(lambda: run_server(repository, limits, listener, announcement, ways))
+        words = f"{announcement}\n{limits_text(limits)}"
+        run_loop(
+            lambda: run_server(repository, limits, listener, lambda: say(words), Ways(*ways, door, secure))
+        )
 
 
-def make_secure(
-    cert: str | os.PathLike[str] | None, key: str | os.PathLike[str] | None
-) -> ssl.SSLContext | None:
+def make_secure(cert: Pathlike | None, key: Pathlike | None) -> ssl.SSLContext | None:
     """What HTTPS needs; nothing without a certificate. Raises SpecError NS732."""
     if cert is None and key is None:
         return None
@@ -107,9 +134,18 @@ def make_batching(limits: Limits, join: bool) -> Batching:
     )
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _hold(host: str, port: int) -> socket.socket:
+    """A socket that keeps a port, which nobody had, for the workers; it never listens."""
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise fail("NS724", f"{host}:{port}: several workers need SO_REUSEPORT, which this system lacks")
+    with _bind(host, port) as alone:  # shared at once, it would also join the workers of another server
+        port = alone.getsockname()[1]
+    return _bind(host, port, shared=True)
+
+
+def _bind(host: str, port: int, shared: bool = False) -> socket.socket:
     """A socket bound to the address, not yet listening: who connects before the model is loaded is
-    refused, not left waiting.
+    refused, not left waiting. shared: with other processes that share it.
     """
     if not 0 <= port <= 65535:  # getaddrinfo would take it modulo 65536
         raise fail("NS724", f"a port must be from 0 to 65535: got {port}")
@@ -123,6 +159,8 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         if os.name == "posix":  # elsewhere the option would let two servers share the port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
     except OSError as error:
         listener.close()

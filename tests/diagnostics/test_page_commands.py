@@ -48,6 +48,7 @@ NOT_RUN = {
     "NS703": "torch and onnxruntime agree",
     "NS716": "rounding that hides an output is planted in tests/export",
     "NS706": "a net that no size suits is NS308",
+    "NS733": "a worker is killed in tests/serving/test_serving_workers.py",
     "NS901": "no bug is known",
 }
 WITHOUT_GPU = ("NS332", "NS678", "NS722")
