@@ -49,6 +49,8 @@ class Service:
         self.aside = asyncio.Lock()
         model = "/v2/models/{name}"
         self.routes: Routes[Handler] = Routes()
+        # Before the models: it is no model of this name.
+        self.routes.add("GET", "/v2/models/stats", self.show_statistics)
         for at in (model, f"{model}/versions/{{version}}"):
             self.routes.add("POST", f"{at}/infer", self.infer)
             self.routes.add("GET", f"{at}/ready", self.show_model_ready)
@@ -62,7 +64,6 @@ class Service:
         self.routes.add("GET", "/v2", self.show_server)
         self.routes.add("GET", "/v2/health/live", self.show_live)
         self.routes.add("GET", "/v2/health/ready", self.show_ready)
-        self.routes.add("GET", "/v2/models/stats", self.show_statistics)
         self.routes.add("GET", "/metrics", self.show_metrics)
 
     def start(self) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tritonclient.http as triton
 from onnx import TensorProto, helper
 from serving_parts import Inside, infer, save
+from tritonclient.utils import InferenceServerException
 
 from netspec.diagnostics import SpecError
 from netspec.serving.engine import open_model
@@ -82,6 +84,24 @@ def test_unload_and_load(served: tuple[Inside, Path]) -> None:
     assert server.post("/v2/repository/models/c/load", b"") == (404, "there is no file of a model 'c'")
     sent = b'{"parameters": {"config": "{}"}}'
     assert server.post("/v2/repository/models/b/load", sent)[0] == 400
+
+
+def test_tritons_client_asks_and_controls(served: tuple[Inside, Path]) -> None:
+    with triton.InferenceServerClient(served[0].address) as client:
+        all_models = [("a", "1"), ("a", "10"), ("b", "2")]
+        told = client.get_inference_statistics()["model_stats"]
+        assert sorted((each["name"], each["version"]) for each in told) == all_models
+        (told,) = client.get_inference_statistics("a", "10")["model_stats"]
+        assert (told["name"], told["version"]) == ("a", "10")
+        assert client.get_model_config("b")["max_batch_size"] == Limits().max_batch
+        client.unload_model("b", unload_dependents=True)
+        states = {each["name"]: each["state"] for each in client.get_model_repository_index()}
+        assert states == {"a": "READY", "b": "UNAVAILABLE"}
+        assert not client.is_model_ready("b")
+        client.load_model("b")
+        assert client.is_model_ready("b")
+        with pytest.raises(InferenceServerException, match="unknown parameter 'config'"):
+            client.load_model("b", config="{}")
 
 
 def test_a_file_that_will_not_do_takes_no_place(served: tuple[Inside, Path]) -> None:
