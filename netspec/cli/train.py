@@ -72,7 +72,14 @@ __all__ = ["command"]
     "--find-lr", is_flag=True, help="Suggest a learning rate, by a short training that is thrown away."
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="With --sweep, --folds or --find-lr: the results as JSON."
+    "--fit",
+    is_flag=False,
+    flag_value="free",
+    metavar="[BYTES]",
+    help="Tell the largest batch for so much memory, as 8GB, or what the device has free; train nothing.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="With --sweep, --folds, --find-lr or --fit: the results as JSON."
 )
 @click.option(
     "--processes",
@@ -129,8 +136,12 @@ def command(
         from netspec.cli.find_rate import run_find_rate
 
         return run_find_rate(spec, device, reading, words)
+    if words["fit"]:
+        from netspec.cli.fit import run_fit
+
+        return run_fit(spec, words["fit"], device, reading, words["as_json"])
     if words["as_json"]:
-        raise click.UsageError("--json goes with --sweep, --folds and --find-lr")
+        raise click.UsageError("--json goes with --sweep, --folds, --find-lr and --fit")
     if words["processes"] > 1:
         from netspec.training.launch import launch
 

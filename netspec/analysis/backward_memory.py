@@ -1,0 +1,62 @@
+"""How much memory the backward pass needs at once. In: a typed graph; out: bytes, weights and their
+gradients apart.
+"""
+
+from collections.abc import Mapping
+from itertools import accumulate
+
+from netspec.analysis.memory import BYTES, find_kept, last_uses, storage
+from netspec.ir.dims import evaluate
+from netspec.ir.graph import TypedGraph, Value
+
+__all__ = ["backward_memory"]
+
+
+def backward_memory(typed: TypedGraph, sizes: Mapping[str, int]) -> int | None:
+    """Peak bytes with sizes put in for the symbols; None where one stays open.
+
+    What a layer keeps lives until the layer's own turn, and so does the value that it made; the
+    gradient of a value lives from the turn of the last that reads it to that of its maker.
+    """
+    from netspec.fusion.passes import fuse
+
+    fusions = fuse(typed)
+    own = storage(typed, fusions, training=True)
+    kept, extra = find_kept(typed, fusions, sizes)
+    nodes = typed.graph.nodes
+    step = {node: i for i, node in enumerate(nodes)}
+    last = last_uses(typed, fusions, own)
+    change = [0] * (len(nodes) + 2)
+    if extra is None:
+        return None
+
+    def live(size: int, first: int, end: int) -> None:
+        change[first] += size
+        change[end + 1] -= size
+
+    for node, size in extra.items():
+        live(size, step[node], len(nodes))
+    lasting, learns = {own[value] for value in kept}, learning(typed)
+    for value in set(own.values()):
+        count = evaluate(typed.types[value].size, sizes)
+        if not isinstance(count, int):
+            return None
+        size, made = count * BYTES.get(typed.types[value].dtype, 4), 0
+        if value.node is not None:
+            made = step[value.node]
+        if value in lasting or value.node is None:
+            live(size, made, len(nodes))
+        if value in learns:
+            live(size, made, last.get(value, made))
+    return max(accumulate(change))
+
+
+def learning(typed: TypedGraph) -> set[Value]:
+    """The values that gradients reach."""
+    found = set[Value]()
+    for node in typed.graph.nodes:
+        reached = any(v in found and i not in node.stopped for i, v in enumerate(node.bottoms))
+        trained = any(w.kind == "parameter" for w in typed.weights[node])
+        if "no_gradient" not in node.layer.traits and (reached or trained):
+            found.update(top for i, top in enumerate(node.tops) if i not in node.layer.silent)
+    return found
