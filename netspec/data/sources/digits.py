@@ -4,6 +4,7 @@ default data set.
 
 import gzip
 import io
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,11 +30,12 @@ def open_digits(split: str | None) -> Source:
     images, labels = read_digits()
     pixels = np.rint(images * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
     source = ArraySource(
-        "digits", {"image": pixels, "label": labels}, "label", tuple(map(str, range(10))), "gray"
+        "digits", {"image": pixels, "label": labels.copy()}, "label", tuple(map(str, range(10))), "gray"
     )
     return split_source(source, split)
 
 
+@cache
 def read_digits() -> tuple[Array, Array]:
     """Ink (1797, 64) and labels. Raises ModuleNotFoundError without scikit-learn."""
     found = find_spec("sklearn")
