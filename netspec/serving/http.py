@@ -18,6 +18,7 @@ from netspec.serving.config import describe_config, describe_statistics
 from netspec.serving.exchange import JSON, Request, Response, make_error, make_json
 from netspec.serving.gate import Gate
 from netspec.serving.metrics import show_metrics
+from netspec.serving.openapi import describe_routes
 from netspec.serving.protocol import encode, parse
 from netspec.serving.repository import Entry, Repository
 from netspec.serving.routes import Routes
@@ -65,6 +66,7 @@ class Service:
         self.routes.add("GET", "/v2/health/live", self.show_live)
         self.routes.add("GET", "/v2/health/ready", self.show_ready)
         self.routes.add("GET", "/metrics", self.show_metrics)
+        self.routes.add("GET", "/openapi.json", self.show_routes)
 
     def start(self) -> None:
         self.repository.start()
@@ -151,6 +153,10 @@ class Service:
 
     async def show_metrics(self, _request: Request, _names: Names) -> Response:
         return Response(200, *show_metrics(self.repository.entries))
+
+    async def show_routes(self, _request: Request, _names: Names) -> Response:
+        routes = ((m, p, handler.__name__.replace("_", " ")) for m, p, handler in self.routes.added)
+        return make_json(describe_routes(routes, self.gate.limits))
 
     def find(self, names: Names) -> Entry:
         return self.repository.find(names["name"], names.get("version"))

@@ -20,9 +20,11 @@ class Routes(Generic[T]):
 
     def __init__(self) -> None:
         self.patterns: list[tuple[str, re.Pattern[str], T]] = []
+        self.added: list[tuple[str, str, T]] = []
         self.known: dict[tuple[bytes, bytes], tuple[T, dict[str, str]]] = {}
 
     def add(self, method: str, pattern: str, handler: T) -> None:
+        self.added.append((method, pattern, handler))
         parts = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern)
         self.patterns.append((method, re.compile(parts), handler))
 

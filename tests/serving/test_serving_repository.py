@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -102,6 +103,22 @@ def test_tritons_client_asks_and_controls(served: tuple[Inside, Path]) -> None:
         assert client.is_model_ready("b")
         with pytest.raises(InferenceServerException, match="unknown parameter 'config'"):
             client.load_model("b", config="{}")
+
+
+def test_the_described_routes_are_the_routes(served: tuple[Inside, Path]) -> None:
+    server = served[0]
+    status, described = server.get("/openapi.json")
+    assert status == 200
+    told = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
+    assert told == {(method, pattern) for method, pattern, _ in server.site.service.routes.added}
+    limits = {name: bound["value"] for name, bound in described["x-limits"].items()}
+    assert limits == asdict(server.limits)
+    for method, path in told:  # what is told is found, by any name
+        target = path.replace("{name}", "n").replace("{version}", "1").encode()
+        handler, names = server.site.service.routes.find(method.encode(), target)
+        assert set(names) == {p["name"] for p in described["paths"][path][method.lower()]["parameters"]}, (
+            handler
+        )
 
 
 def test_a_file_that_will_not_do_takes_no_place(served: tuple[Inside, Path]) -> None:
