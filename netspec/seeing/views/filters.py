@@ -95,7 +95,8 @@ def scale_of(layer: Any, weight: Array) -> str:
     if is_flat(layer, weight):
         return "each stretched from its least to its greatest weight"
     most = float(np.abs(weight).max(initial=0))
-    return f"a row a filter, a column a channel; blue -{most:.3g}, white 0, red {most:.3g}"
+    way = {1: "a tile a filter"}.get(weight.shape[1], "a row a filter, a column a channel")
+    return f"{way}; blue -{most:.3g}, white 0, red {most:.3g}"
 
 
 def is_flat(layer: Any, weight: Array) -> bool:
@@ -112,7 +113,8 @@ def sheet(weight: Array, layer: Any) -> Array:
         return tile([first_filter(each, layer["color"]) for each in weight], least=TILE)
     most, channels = float(np.abs(weight).max(initial=0)), loudest(weight.swapaxes(0, 1), MOST_CHANNELS)
     tiles = [blue_red(plane, most) for each in weight for plane in each[channels]]
-    return tile(tiles, len(channels), SMALL, gap=1)
+    columns = len(channels) * (len(channels) > 1)  # of one channel each: a sheet, no strip
+    return tile(tiles, columns, SMALL, gap=1)
 
 
 def first_filter(weight: Array, color: str) -> Array:

@@ -75,7 +75,8 @@ def draw(seen: Seen) -> Iterator[Figure]:
     left, right = (rows_of(seen.arrays[name]) for name in ("f(g(x))", "g(f(x))"))
     low, high = float(min(left.min(), right.min())), float(max(left.max(), right.max()))
     pictures = [gray(left, low, high), gray(right, low, high), blue_red(left - right)]
-    told = "f(g(x)), g(f(x)), and the first without the second"
+    most = float(np.abs(left - right).max(initial=0))
+    told = f"f(g(x)), g(f(x)), and the first without the second, darkest {most:.3g}"
     yield Figure(f"{seen.values['layer']}, shifted by {seen.values['shift']}", tile(pictures, 3, LEAST), told)
 
 
