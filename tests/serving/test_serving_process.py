@@ -184,7 +184,7 @@ def test_a_file_that_is_no_model(models, tmp_path, content):
 
 def test_a_file_that_cannot_be_read(tmp_path):
     assert refusal(tmp_path / "none.onnx", "--port", 0).code == "NS720"
-    assert refusal(tmp_path, "--port", 0).code == "NS720"
+    assert refusal(tmp_path, "--port", 0).code == "NS730"
 
 
 @pytest.mark.skipif(os.path.exists("/dev/nvidia0"), reason="cuda may be there")
