@@ -36,7 +36,10 @@ def run_workers(count: int, work: Callable[[Say], None]) -> None:
             said = [crew.hear(number) for number in range(count)]
             if all(said):
                 print(said[0], flush=True)
-            wait([worker.sentinel for worker in crew.workers])
+            ended = wait([worker.sentinel for worker in crew.workers])
+            for worker in crew.workers:
+                if worker.sentinel in ended:  # its pipe ends a moment before its status can be had
+                    worker.join()
             crew.check()
             for worker in crew.workers:  # what was accepted is answered
                 worker.join()
