@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 from netspec.diagnostics import SpecError, fail
 from netspec.driver import Program
-from netspec.file_reading import read_text
 from netspec.frozen_classes import replace_fields
 from netspec.read_options import Reading
-from netspec.strict_json import JsonError, read_object
 from netspec.training.batches.feeds import section_of
-from netspec.training.run.log import LOG
+from netspec.training.run.log import read_lines
 from netspec.training.session import reread, train_program
 from netspec.training.starting import Start
 
@@ -86,13 +84,9 @@ def read_trials(run: Path) -> tuple[Trial, ...]:
     """The losses that a log holds, until one is out of hand."""
     found: list[Trial] = []
     mean, least = 0.0, math.inf
-    for text in read_text(run / LOG, [run]).splitlines():
-        try:
-            line = read_object(text)
-        except JsonError:
-            continue
+    for line in read_lines(run):
         loss, rate = line.get("loss"), line.get("learning_rate")
-        if line.get("phase") != "train" or not isinstance(loss, float) or not isinstance(rate, float):
+        if line["phase"] != "train" or not isinstance(loss, float) or not isinstance(rate, float):
             continue
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smooth = mean / (1 - SMOOTHING ** (len(found) + 1))

@@ -7,14 +7,11 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from netspec.file_reading import read_text
-from netspec.strict_json import JsonError, read_object
-from netspec.training.run.log import LOG
+from netspec.training.run.log import read_lines, read_numbers
 
 __all__ = ["Outcome", "find_mean", "read_outcome"]
 
 ENDED = ("finished", "stopped", "diverged")
-ASIDE = ("phase", "iteration", "time", "best", "weights")
 Metrics = Mapping[str, float]
 
 
@@ -37,43 +34,28 @@ class Outcome(NamedTuple):
 
 def read_outcome(run: Path) -> Outcome:
     """What a run's log says; of a folder without one, nothing."""
+    found = Outcome()
     try:
-        lines = read_text(run / LOG, [run], errors="replace").splitlines()
+        for line in read_lines(run):
+            found = take(found, line)
     except OSError:
         return Outcome()
-    found = Outcome()
-    for line in lines:
-        try:
-            found = take(found, read_object(line))
-        except JsonError:  # a line cut off by a kill
-            continue
     return found
 
 
 def take(found: Outcome, line: Mapping[str, Any]) -> Outcome:
     """An outcome with one more line of the log."""
-    iteration, phase = line.get("iteration"), line.get("phase")
-    if not isinstance(iteration, int):
-        return found
-    found = found._replace(iteration=iteration, reason="")
+    phase = line["phase"]
+    found = found._replace(iteration=line["iteration"], reason="")
     if phase == "end":
         return found._replace(reason=str(line.get("reason", "")))
     if phase == "test" and found.measured == "val":
-        return found._replace(tested=numbers(line))
+        return found._replace(tested=read_numbers(line))
     if phase in ("val", "test"):
         if line.get("best") is True or not found.best:
-            found = found._replace(best=numbers(line))
+            found = found._replace(best=read_numbers(line))
         return found._replace(measured=str(phase))
     return found
-
-
-def numbers(line: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a test; one that was not finite stands as null in a log, and is left out."""
-    return {
-        name: float(value)
-        for name, value in line.items()
-        if name not in ASIDE and isinstance(value, int | float) and not isinstance(value, bool)
-    }
 
 
 def find_mean(rows: list[Metrics]) -> tuple[dict[str, float], dict[str, float]]:

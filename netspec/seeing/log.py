@@ -1,18 +1,17 @@
 """A run's log as curves. In: its folder; out: points by what was measured."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from netspec.diagnostics import fail
 from netspec.file_reading import read_text
 from netspec.strict_json import JsonError, read_object
+from netspec.training.run.log import LOG, read_numbers
 
 __all__ = ["Lines", "best_line", "curves_of", "read_log"]
 
-NAME = "log.jsonl"
 Lines = list[Mapping[str, Any]]
-APART = ("phase", "iteration", "time", "best", "weights", "reason")
 PHASES = ("train", "val", "test")
 
 
@@ -20,11 +19,11 @@ def read_log(run: Path) -> Lines:
     """The lines of a run's log; one that a kill cut off at the end is left out. Raises SpecError
     NS755.
     """
-    path = run / NAME
+    path = run / LOG
     try:
         lines = read_text(path, [run], errors="replace").splitlines()
     except OSError as error:
-        raise fail("NS755", f"{NAME}: {error.strerror or error}", path=str(run)) from error
+        raise fail("NS755", f"{LOG}: {error.strerror or error}", path=str(run)) from error
     found: Lines = []
     for number, line in enumerate(lines, 1):
         try:
@@ -34,7 +33,7 @@ def read_log(run: Path) -> Lines:
             found.append(record)
         except JsonError as error:
             if number < len(lines):
-                raise fail("NS755", f"{NAME}, line {number}: {error}", path=str(run)) from error
+                raise fail("NS755", f"{LOG}, line {number}: {error}", path=str(run)) from error
     return found
 
 
@@ -43,16 +42,10 @@ def curves_of(log: Lines) -> dict[str, dict[str, list[tuple[float, float]]]]:
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for record in log:
         if record["phase"] in PHASES and not record.get("weights"):
-            for name, value in numbers(record):
+            for name, value in read_numbers(record).items():
                 points = found.setdefault(name, {}).setdefault(record["phase"], [])
-                points.append((float(record["iteration"]), value))
+                points.append((float(record["iteration"]), float(value)))
     return found
-
-
-def numbers(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in record.items():
-        if name not in APART and type(value) in (int, float):
-            yield name, float(value)
 
 
 def best_line(log: Lines) -> list[str]:
@@ -63,6 +56,6 @@ def best_line(log: Lines) -> list[str]:
     found = []
     for word, each in (("last", tests[-1]), ("best", next((t for t in tests[::-1] if t.get("best")), None))):
         if each is not None:
-            told = ", ".join(f"{name} {value:.4g}" for name, value in numbers(each))
+            told = ", ".join(f"{name} {value:.4g}" for name, value in read_numbers(each).items())
             found.append(f"{word} test, after {each['iteration']:,} iterations: {told}")
     return found

@@ -17,10 +17,11 @@ from netspec.source import Source
 from netspec.strict_json import JsonError, read_object
 from netspec.syntax.located import plain
 from netspec.syntax.reader import read
+from netspec.training.run.log import read_lines, read_numbers
 
 __all__ = ["Entry", "find_runs", "read_entry", "settings_apart"]
 
-RECORD, LOG, SPEC, OWNER = "run.json", "log.jsonl", "spec.yaml", "owner.json"
+RECORD, SPEC, OWNER = "run.json", "spec.yaml", "owner.json"
 DEPTH = 4
 """Folders below the given one: runs/NAME/TIME, and sweeps within."""
 LONGEST = 64 << 20
@@ -93,9 +94,9 @@ def make_entry(run: Path, record: Mapping[str, Any], lines: list[dict[str, Any]]
         str(record.get("name", "")),
         str(record.get("spec", "")),
         max((int(line["iteration"]) for line in lines), default=0),
-        numbers(best or {}),
+        read_numbers(best or {}),
         best and int(best["iteration"]),
-        numbers(tests[-1] if tests else {}),
+        read_numbers(tests[-1] if tests else {}),
         ended,
         why,
         started,
@@ -106,30 +107,6 @@ def make_entry(run: Path, record: Mapping[str, Any], lines: list[dict[str, Any]]
         tuple(map(str, record.get("settings", ()))),
         {str(word): str(value) for word, value in record.get("versions", {}).items()},
     )
-
-
-def read_lines(run: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a log; a line that a kill cut off is left out."""
-    try:
-        text = read_text(run / LOG, [run], errors="replace")
-    except FileNotFoundError:
-        return
-    for line in text.splitlines():
-        try:
-            found = read_object(line)
-        except JsonError:
-            continue
-        if isinstance(found.get("phase"), str) and isinstance(found.get("iteration"), int):
-            yield found
-
-
-def numbers(line: Mapping[str, Any]) -> dict[str, float]:
-    """The measured numbers of a line."""
-    return {
-        name: value
-        for name, value in line.items()
-        if name not in ("iteration", "time") and type(value) in (int, float)
-    }
 
 
 def how_it_ended(run: Path, end: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,10 +1,10 @@
 """The log of a run: one JSON object a line, appended as the training goes. In: records; out:
-RUN/log.jsonl.
+RUN/log.jsonl, and its lines read back.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from netspec.file_reading import read_text
 from netspec.file_writing import append_text, replacing
 from netspec.strict_json import JsonError, read_object
 
-__all__ = ["LOG", "Log", "Record"]
+__all__ = ["LOG", "Log", "Record", "read_lines", "read_numbers"]
 
 LOG = "log.jsonl"
 Record = Mapping[str, Any]
+ASIDE = ("phase", "iteration", "time", "best", "weights", "reason", "why")
+"""What a line says beside what was measured."""
 
 
 class Log:
@@ -60,6 +62,30 @@ class Log:
         kept = [line for line in lines if before(line, iteration)]
         with replacing(self.path, "NS673", follow=False) as draft:
             draft.write_text("".join(line + "\n" for line in kept), "utf-8")
+
+
+def read_lines(run: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a run's log, in order; none where there is no log. A line that a kill cut off is
+    left out. Raises OSError.
+    """
+    try:
+        text = read_text(run / LOG, [run], errors="replace")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        try:
+            found = read_object(line)
+        except JsonError:
+            continue
+        if isinstance(found.get("phase"), str) and isinstance(found.get("iteration"), int):
+            yield found
+
+
+def read_numbers(record: Record) -> dict[str, float]:
+    """What a line says was measured; a number that was not finite stands as null, and is left out."""
+    return {
+        name: value for name, value in record.items() if name not in ASIDE and type(value) in (int, float)
+    }
 
 
 def before(line: str, iteration: int) -> bool:
