@@ -10,6 +10,8 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
+    from netspec.data.inventory.classes import Rules
+    from netspec.data.inventory.take import Inventory
     from netspec.data.source import Array, Source
     from netspec.diagnostics import Diagnostic
     from netspec.read_options import Reading
@@ -73,10 +75,10 @@ def command(
     from netspec.cli import report
     from netspec.data.inventory.take import judge, take_inventory
 
-    parts, known = open_parts(place, reading)
+    parts, known, rules = open_parts(place, reading)
     with showing(sum(map(len, parts.values()))) as tick:
         found = take_inventory(parts, decode, known, tick)
-    said = [*judge(found), *remarks_of(parts)]
+    said = [*judge(found), *judge_classes(parts, found, rules, decode), *remarks_of(parts)]
     if html is not None:
         from netspec.data.inventory.page import write_page
 
@@ -102,21 +104,39 @@ def remarks_of(parts: "Mapping[str, Source]") -> "Iterator[Diagnostic]":
             yield from source.remarks()
 
 
-def open_parts(place: str, reading: "Reading") -> "tuple[Mapping[str, Source], Mapping[str, Any]]":
-    """The sources of the parts by name, and what an inventory of a run found before."""
+def judge_classes(
+    parts: "Mapping[str, Source]", found: "Inventory", rules: "Mapping[str, Rules]", whole: bool
+) -> "Iterator[Diagnostic]":
+    """Labels that the net of a spec does not tell apart."""
+    from netspec.data.inventory.classes import judge_labels, judge_masks
+
+    for part in found.parts:
+        own = rules.get(part.name, {})
+        yield from judge_masks(parts[part.name], part, own)
+        yield from judge_labels(parts[part.name], own, whole)
+
+
+def open_parts(
+    place: str, reading: "Reading"
+) -> "tuple[Mapping[str, Source], Mapping[str, Any], Mapping[str, Rules]]":
+    """The sources of the parts by name, what an inventory of a run found before, and what their
+    labels may be, where a net says it.
+    """
     from netspec.data.inventory.cache import NAME, read_cache
 
     if Path(place).is_dir() and not (Path(place) / "run.json").exists():
         from netspec.data.inventory.parts import open_parts
 
-        return open_parts(Path(place)), {}
+        return open_parts(Path(place)), {}, {}
     from netspec.training.batches.feeds import Feeds
     from netspec.training.session import reread
 
     _, program = reread(place, None, False, reading)
-    feeds = Feeds.open(program, program.training_graph("train"), program.training_graph("test"))
+    trained, tested = program.training_graph("train"), program.training_graph("test")
+    feeds = Feeds.open(program, trained, tested)
     known = read_cache(Path(place) / NAME) if Path(place).is_dir() else {}
-    return feeds.parts(), known
+    rules = {role: feeds.rules(role, trained if role == "train" else tested) for role in feeds.parts()}
+    return feeds.parts(), known, rules
 
 
 @contextmanager

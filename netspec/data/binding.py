@@ -2,7 +2,7 @@
 first step is taken.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,11 +19,14 @@ __all__ = [
     "check_labels",
     "check_shape",
     "check_shares",
+    "notes_on_label",
     "refuse_one_class",
     "values_of",
 ]
 
 ROUNDING, SHOWN = 1e-3, 6
+MAPS = 3
+"""Axes of labels that are maps of classes: samples, rows, columns."""
 
 
 class LabelRule(NamedTuple):
@@ -171,10 +174,19 @@ def check_labels(
         raise fail(
             "NS651",
             f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
-            f"{place(first + int(at[0]))} has {labels[at]}",
+            f"{place(first + int(at[0]))} has {labels[at]}{tell_spot(labels.shape, at)}",
             path=name,
             notes=notes_on_label(labels[at], labels, rule),
         )
+
+
+def tell_spot(shape: tuple[int, ...], at: Sequence[Any]) -> str:
+    """Where in a sample a label stands, if it has several."""
+    if len(shape) == MAPS:
+        return f" at row {at[1]}, column {at[2]}"
+    if any(size > 1 for size in shape[1:]):
+        return f" at {[int(n) for n in at[1:]]} of its labels"
+    return ""
 
 
 def notes_on_label(wrong: Any, labels: Array, rule: LabelRule) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from netspec.data.finite import find_not_finite
 from netspec.data.inventory.cache import NAME, read_cache
+from netspec.data.inventory.classes import Rules, judge_labels, judge_masks
 from netspec.data.inventory.pictures import Picture
 from netspec.data.inventory.take import Inventory, folder_behind, judge, list_some, take_inventory
 from netspec.data.source import Array, Source, Subset
@@ -38,14 +39,17 @@ def look_through(
     known: Mapping[str, Picture],
     progress: Reporter,
     numbers: Mapping[str, Collection[str]] = MappingProxyType({}),
+    rules: Mapping[str, Rules] = MappingProxyType({}),
 ) -> Looked:
     """Look at every picture file of some parts: whole, while they can be kept decoded for the
     training, which then need not read them again; else at their headers and ends.
 
     skipping: parts whose files are left out where they cannot be read, and samples in memory that
-    hold numbers which are not finite. numbers: by part, the fields in which these must be. Raises
-    SpecError NS647 for all files of the other parts, NS650 where none is left.
+    hold numbers which are not finite. numbers: by part, the fields in which these must be; rules:
+    by part and field, what labels may be. Raises SpecError NS647 for all files of the other parts,
+    NS650 where none is left, NS651 for all masks that hold what is no class.
     """
+    refuse([each for name, source in sources.items() for each in look_at_labels(source, rules.get(name, {}))])
     folders = {name: each for name, source in sources.items() if (each := folder_behind(source))}
     sifted = {
         name: sift(source, numbers.get(name, ())) for name, source in sources.items() if name in skipping
@@ -60,7 +64,14 @@ def look_through(
         found = take_inventory({name: sources[name] for name in folders}, False, known, tick, keeping=True)
     files = {path: picture for part in found.parts for path, picture in part.files.items()}
     skipped = {path for part in found.parts if part.name in skipping for path in part.files}
-    refuse_bad(found._replace(bad=tuple(each for each in found.bad if each.path not in skipped)))
+    refuse(judge(found._replace(bad=tuple(each for each in found.bad if each.path not in skipped))))
+    refuse(
+        [
+            each
+            for part in found.parts
+            for each in judge_masks(sources[part.name], part, rules.get(part.name, {}))
+        ]
+    )
     kept |= {name: without(sources[name], part, files) for name, part in folders.items()}
     said += [*judge(found._replace(bad=())), *([tell_skipped(found)] if found.bad else [])]
     names += [each.path for each in found.bad]
@@ -87,10 +98,19 @@ def tell_rows_skipped(source: Source, lines: Sequence[str]) -> Diagnostic:
     return Diagnostic("NS691", fact, path=source.name, notes=list_some(lines, ", in the run's log"))
 
 
-def refuse_bad(found: Inventory) -> None:
-    """Raises SpecError for what an inventory finds that no training may go on with."""
-    if errors := [each for each in judge(found) if each.severity == "error"]:
+def refuse(found: Iterable[Diagnostic]) -> None:
+    """Raises SpecError for the findings that no training may go on with."""
+    if errors := [each for each in found if each.severity == "error"]:
         raise SpecError(errors)
+
+
+def look_at_labels(source: Source, rules: Rules) -> Iterable[Diagnostic]:
+    """NS651 for labels that lie on disk with their samples, as far as a look at some tells; masks
+    in files are looked at by themselves, and labels in memory where batches are made of them.
+    """
+    if folder_behind(source) or source.whole() is not None or not source.steady:
+        return ()
+    return judge_labels(source, rules, False)
 
 
 def without(

@@ -282,8 +282,10 @@ def session(
     if seed < 0:
         seed = draw_seed()
     feeds = Feeds.open(program, *graphs, facts)
-    numbers = {role: feeds.numbers(role, graphs[role != "train"]) for role in feeds.parts()}
-    looked = look_through(feeds.parts(), skipping_parts(section), known, progress or Silent(), numbers)
+    typed = {role: graphs[role != "train"] for role in feeds.parts()}
+    numbers = {role: feeds.numbers(role, graph) for role, graph in typed.items()}
+    rules = {role: feeds.rules(role, graph) for role, graph in typed.items()}
+    looked = look_through(feeds.parts(), skipping_parts(section), known, progress or Silent(), numbers, rules)
     feeds = feeds.with_parts(looked.sources)
     torch.manual_seed(seed)
     nets = twins(*graphs)

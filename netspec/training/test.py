@@ -88,10 +88,8 @@ def leave_out(feeds: Feeds, part: str, run: Path, tested: TypedGraph) -> tuple[F
     source = feeds.parts().get(part)
     if source is None:
         return feeds, ()
-    skipping, numbers = (
-        skipping_parts(section_of(feeds.program)),
-        {part: feeds.numbers(part, tested)},
-    )
-    looked = look_through({part: source}, skipping, find_cache(run, ()), Silent(), numbers)
+    skipping, rules = skipping_parts(section_of(feeds.program)), {part: feeds.rules(part, tested)}
+    numbers = {part: feeds.numbers(part, tested)}
+    looked = look_through({part: source}, skipping, find_cache(run, ()), Silent(), numbers, rules)
     kept = feeds.with_parts({**feeds.parts(), **looked.sources})
     return kept, tuple(each for each in looked.findings if each.code == "NS691")

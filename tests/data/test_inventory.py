@@ -12,14 +12,16 @@ from data_files import write_image
 from PIL import Image
 
 from netspec.cli import group
+from netspec.data.binding import LabelRule
 from netspec.data.identity import identify
 from netspec.data.inventory.cache import NAME, read_cache, write_cache
+from netspec.data.inventory.classes import judge_labels
 from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.pictures import Picture, look_at
 from netspec.data.inventory.take import Inventory, judge, take_inventory
 from netspec.data.pictures.decode import to_pixels
 from netspec.data.remarks import Remarks
-from netspec.data.source import ArraySource, Source, Subset
+from netspec.data.source import Array, ArraySource, Field, Rows, Source, Subset
 from netspec.resolve.sections.image import ImageContract
 
 ENDED = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
@@ -273,3 +275,31 @@ def test_the_page_escapes_names_and_loads_nothing(tmp_path: Path) -> None:
     CliRunner().invoke(group, ["data", str(place), "--html", str(tmp_path / "x.html")])
     text = (tmp_path / "x.html").read_text()
     assert "<script" not in text and "http" not in text and text.count("<img") == 2
+
+
+class OnDisk(Source):
+    """Maps of classes that are read with their samples alone; sample 300 of 400 holds a 9."""
+
+    def __init__(self) -> None:
+        self.name, self.label = "stored", "label"
+        self.fields = {
+            "data": Field((1, 4, 5), np.dtype(np.uint8)),
+            "label": Field((4, 5), np.dtype(np.uint8)),
+        }
+
+    def __len__(self) -> int:
+        return 400
+
+    def batch(self, indices: Array) -> Rows:
+        maps = np.zeros((len(indices), 4, 5), np.uint8)
+        maps[indices == 301, 2, 3] = 9
+        return {"data": maps[:, None], "label": maps}
+
+
+def test_labels_on_disk_are_looked_at_with_their_samples() -> None:
+    """Some of them before a training, which may miss one; all where that is asked for."""
+    rules = {"label": LabelRule(3, layer="score")}
+    (found,) = judge_labels(OnDisk(), rules, True)
+    assert found.code == "NS651" and "sample 301 has 9 at row 2, column 3" in found.fact
+    assert [*judge_labels(OnDisk(), {"label": LabelRule(10)}, True)] == []
+    assert [*judge_labels(Subset(OnDisk(), np.array([301])), rules, False)] == [found]

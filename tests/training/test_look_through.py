@@ -253,3 +253,33 @@ def test_masks_are_looked_at_anew_where_their_colours_mean_something_else(
     train((words, words), run="runs/a")
     found = refused((words.replace(", c: 2", ""), words), run="runs/b")
     assert (found.code, found.fact) == ("NS697", "14 of 36 files")
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 0])
+def test_masks_with_what_is_no_class_are_all_told_with_row_and_column(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
+    """Before anything is written, wherever the pixels lie, in the size of the file; what the loss leaves out is none."""
+    monkeypatch.setattr("netspec.data.sources.image_folder.MEMORY", memory)
+    monkeypatch.setattr("test_look_through.SPEC", MASKED)
+    masks = draw_masks(photos.parent)
+    for name, value, row, column in (("cat/2", 7, 12, 4), ("dog/1", 255, 0, 12), ("dog/3", 200, 12, 0)):
+        pixels = np.zeros((20, 20), np.uint8)
+        pixels[row:, column:] = value
+        pixels = pixels.repeat(3, 0).repeat(3, 1)  # the net takes 8 x 8: the place is that of the file
+        Image.fromarray(pixels).save(masks / f"train/{name}.png")
+        Image.fromarray(pixels).save(photos / f"train/{name}.png")
+    found = refused()
+    assert found.code == "NS651" and "3 of 14 masks" in found.fact and "tells 3 classes" in found.fact
+    assert [note.partition(": ")[2].partition(", as")[0] for note in found.notes[:3]] == [
+        "7 at row 36, column 12",
+        "255 at row 0, column 36",
+        "200 at row 36, column 0",
+    ]
+    assert "ignore_label: 255" in found.notes[3] and not Path("run").exists()
+    loss = "}, {name: loss, type: SoftmaxWithLoss, bottom: [ip, label], loss_param: {ignore_label: 255}}]"
+    ignoring = MASKED.replace("scale: 0.01}}}", "scale: 0.01}}, label: [N, 8, 8]}").replace(
+        "}]\n", f"{loss}\n", 1
+    )
+    monkeypatch.setattr("test_look_through.SPEC", ignoring.replace("{name: ip,", "{name: ip, bottom: data,"))
+    assert "2 of 14 masks" in refused().fact

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from netspec.data.paths import reading_error
@@ -36,7 +37,8 @@ class Picture(NamedTuple):
     width, height: of it upright. low, high: the least and greatest value of its pixels, None where
     they were not looked at. plain: all pixels have one colour. fault: why it cannot be read, and
     code: of the finding that says so; else empty. words: of the spec, by which its values were
-    read; mostly none.
+    read; mostly none. held: which classes a mask holds, a bit for each, as a hexadecimal number,
+    where all are below 256.
     """
 
     size: int = 0
@@ -52,6 +54,7 @@ class Picture(NamedTuple):
     fault: str = ""
     code: str = ""
     words: str = ""
+    held: str = ""
 
     def blame(self, error: SpecError) -> "Picture":
         """The same, with why it cannot be read."""
@@ -125,7 +128,11 @@ def read_tail(file: BinaryIO, size: int) -> bytes:
 def tell_values(found: Picture, values: Array) -> Picture:
     """The same, with what its values tell: pixels (C, h, w), or the classes of a mask (h, w)."""
     plain = values.ndim == 3 and is_flat(values)
-    return found._replace(low=int(values.min()), high=int(values.max()), plain=plain)
+    found = found._replace(low=int(values.min()), high=int(values.max()), plain=plain)
+    if values.ndim == 2 and values.dtype == np.uint8:
+        there = np.flatnonzero(np.bincount(values.reshape(-1)))
+        return found._replace(held=f"{sum(1 << number for number in there.tolist()):x}")
+    return found
 
 
 def ends_well(found: Picture, head: bytes, tail: bytes) -> bool:

@@ -119,9 +119,19 @@ class MaskedFolder(ImageFolder):
             drawn = self.files_of(index)[1].read()
         return drawn.astype(np.int64)
 
-    def decode_mask(self, path: Path, image: Image.Image) -> Array:
-        """The classes of an opened mask's pixels, as bytes where they are small."""
-        image = resize(to_numbers(upright(image)), self.contract.replace(interpolation="nearest"), str(path))
+    def read_classes(self, index: int) -> Array:
+        """The same in the size that the file has, so that places are those of the file."""
+        path = self.masks[index]
+        decode = partial(self.decode_mask, path, whole=True)
+        return ImageFile(path, self.mask_roots, decode, lambda values: None).read().astype(np.int64)
+
+    def decode_mask(self, path: Path, image: Image.Image, whole: bool = False) -> Array:
+        """The classes of an opened mask's pixels, as bytes where they are small. whole: in the
+        file's size.
+        """
+        image = to_numbers(upright(image))
+        if not whole:
+            image = resize(image, self.contract.replace(interpolation="nearest"), str(path))
         found = classes_of(np.asarray(image), self.colors, path)
         small = found.size and found.min() >= 0 and found.max() < MOST
         return found.astype(np.uint8) if small else found

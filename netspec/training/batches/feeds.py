@@ -109,11 +109,22 @@ class Feeds:
         """The fields of a role's source that feed the net as numbers, not as classes. Raises
         SpecError NS656.
         """
+        rules = label_rules(typed)
+        return tuple(field for name, field in self.bound(role, typed).items() if name not in rules)
+
+    def rules(self, role: str, typed: TypedGraph) -> dict[str, LabelRule]:
+        """What may stand in the fields of a role's source that feed the net as classes. Raises
+        SpecError NS656.
+        """
+        rules = label_rules(typed)
+        return {field: rules[name] for name, field in self.bound(role, typed).items() if name in rules}
+
+    def bound(self, role: str, typed: TypedGraph) -> dict[str, str]:
+        """The field of a role's source for each input that data feed."""
         section, source = section_of(self.program), self.parts()[role]
         data = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
         ports = [name for name in ports_of(typed) if name not in section.fill]
-        bound = bind(source, ports, {} if data is None else data.fields)
-        return tuple(field for name, field in bound.items() if name not in label_rules(typed))
+        return bind(source, ports, {} if data is None else data.fields)
 
     def batches(
         self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device
