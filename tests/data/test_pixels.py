@@ -99,34 +99,97 @@ def test_sixteen_bits_by_the_range_of_the_file(kind: str) -> None:
     assert (decode(encoded(Image.fromarray(every)), GRAY, "e")[0] == (every.astype(int) + 128) // 257).all()
 
 
-def wide_png(pixels: np.ndarray) -> bytes:  # type: ignore[type-arg]
-    """A PNG with 16 bits in each channel of (h, w, 2 to 4), which Pillow does not write."""
+def wide_png(pixels: np.ndarray, clear: tuple[int, ...] = ()) -> bytes:  # type: ignore[type-arg]
+    """A PNG with 16 bits in each channel of (h, w, 1 to 4), which Pillow does not write. clear: the colour that stands for transparency."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         whole = kind + data
         return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
 
     height, width, channels = pixels.shape
-    head = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    parts = [(b"IHDR", head), *([(b"tRNS", struct.pack(f">{len(clear)}H", *clear))] if clear else [])]
+    parts += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-@pytest.mark.parametrize("channels", [2, 3, 4])
-def test_sixteen_bits_of_colour_by_their_upper_half_or_not_at_all(channels: int) -> None:
-    """What holds 12 bits would be almost black: it is refused, where gray is read by the range of its file."""
-    pixels = np.random.RandomState(0).randint(0, 65536, (3, 4, channels)).astype(np.uint16)
-    if channels != 3:
-        pixels[..., -1] = 65535
-    seen = decode(wide_png(pixels), RGB, "w").transpose(1, 2, 0)
-    assert (seen == pixels[..., : 1 if channels == 2 else 3] >> 8).all()
-    colors = slice(0, 1 if channels == 2 else 3)
-    pixels[..., colors] >>= 4
-    with pytest.raises(SpecError, match="of which 12 are used"):
-        decode(wide_png(pixels), RGB, "w")
-    pixels[..., colors] = 0
-    assert not decode(wide_png(pixels), RGB, "w").any()
+def wide_tiff(pixels: np.ndarray, order: str, packed: bool) -> bytes:  # type: ignore[type-arg]
+    """A TIFF with 16 bits in each of three channels, in either order of bytes."""
+    height, width, channels = pixels.shape
+    data = pixels.astype(f"{order}u2").tobytes()
+    data = zlib.compress(data) if packed else data
+    bits = struct.pack(f"{order}3H", 16, 16, 16)
+    at = 8 + len(data) + len(data) % 2
+    words = [
+        (256, width),
+        (257, height),
+        (258, at),
+        (259, 8 if packed else 1),
+        (262, 2),
+        (273, 8),
+        (277, channels),
+        (278, height),
+        (279, len(data)),
+    ]
+    entries = [struct.pack(f"{order}HHII", tag, 4, 3 if tag == 258 else 1, value) for tag, value in words]
+    entries[2] = struct.pack(f"{order}HHII", 258, 3, 3, at)
+    head = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HI", 42, at + len(bits))
+    return (
+        head
+        + data
+        + b"\0" * (len(data) % 2)
+        + bits
+        + struct.pack(f"{order}H", len(words))
+        + b"".join(entries)
+        + bytes(4)
+    )
+
+
+COLORS = np.array(
+    [[[0, 128, 129], [65535, 385, 386]], [[256, 4096, 32896], [32767, 65407, 65406]]], np.uint16
+)
+SEEN = [[[0, 0, 1], [255, 1, 2]], [[1, 16, 128], [127, 255, 254]]]
+"""Shares of 65,535 as shares of 255, by hand: 128 is less than half a step of 257, 129 more. The upper halves are 0 for both."""
+
+
+def test_sixteen_bits_of_colour_count_all() -> None:
+    """Whatever holds them, and beside whatever alpha; twelve bits are read by the range of their file, as gray is."""
+    white = np.full((2, 2, 1), 65535, np.uint16)
+    shapes = {
+        "rgb": COLORS,
+        "alpha": np.concatenate([COLORS, white], -1),
+        "gray": np.concatenate([COLORS[..., 1:2], white], -1),
+    }
+    for kind, pixels in shapes.items():
+        wanted = np.array(SEEN)[..., 1:2].repeat(3, -1) if kind == "gray" else SEEN
+        np.testing.assert_array_equal(decode(wide_png(pixels), RGB, kind).transpose(1, 2, 0), wanted)
+    for order in "<>":
+        for packed in (False, True):
+            np.testing.assert_array_equal(
+                decode(wide_tiff(COLORS, order, packed), RGB, "t").transpose(1, 2, 0), SEEN
+            )
+    remarks = Remarks()
+    twelve = np.array([[[0, 2048, 4095], [8, 9, 16]]], np.uint16)
+    assert decode(wide_png(twelve), RGB, "t", remarks)[:, 0].tolist() == [[0, 0], [128, 1], [255, 1]]
+    assert "of which 12 are used, in t" in remarks.tell("d")[0].fact
+    assert not decode(wide_png(twelve * 0), RGB, "w").any()
+
+
+def test_sixteen_bits_of_alpha_and_a_colour_that_is_clear() -> None:
+    """By all its bits: a neighbour of the clear colour is none."""
+    half = np.array([[[0, 0, 0, 32896], [0, 0, 0, 0]]], np.uint16)
+    assert decode(wide_png(half), RGB, "h")[0].tolist() == [[127, 255]]
+    near = np.array([[[513, 700, 900], [512, 700, 900], [65535, 0, 0]]], np.uint16)
+    assert decode(wide_png(near, (512, 700, 900)), RGB, "c")[1].tolist() == [[3, 255, 0]]
+    assert decode(wide_png(near[..., :1], (512,)), GRAY, "c").tolist() == [[[2, 255, 255]]]
+
+
+def test_a_wide_picture_cut_short_is_told() -> None:
+    data = wide_png(np.random.RandomState(0).randint(0, 65536, (30, 40, 3)).astype(np.uint16))
+    with pytest.raises(SpecError) as caught:
+        decode(data[: len(data) // 2], RGB, "w")
+    assert caught.value.diagnostics[0].code == "NS647"
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])

@@ -15,6 +15,7 @@ from PIL import Image
 
 from netspec.data.paths import reading_error
 from netspec.data.pictures.decode import MAX_BYTES, is_flat, open_picture, picture_faults, upright_size
+from netspec.data.pictures.wide import tell_mode
 from netspec.data.source import Array
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in, stat_in
@@ -109,7 +110,9 @@ def look_into(file: BinaryIO, found: Picture, name: str, decode: Decoder, decodi
                 raise fail("NS648", f"more than {MAX_BYTES:,} bytes", path=name)
             image = open_picture(io.BytesIO(data) if len(data) >= found.size else file, name)
             width, height = upright_size(image)
-            found = found._replace(format=image.format or "", mode=image.mode, width=width, height=height)
+            found = found._replace(
+                format=image.format or "", mode=tell_mode(image), width=width, height=height
+            )
             if decoding or not ends_well(found, *ends):
                 found = tell_values(found, decode(image))
     except SpecError as error:

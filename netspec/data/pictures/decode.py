@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from netspec.data.paths import existing, reading_error
+from netspec.data.pictures.wide import is_wide, to_narrow
 from netspec.data.remarks import Remarks
 from netspec.data.source import Array
 from netspec.diagnostics import fail
@@ -45,8 +46,6 @@ Ghostscript on what the file says.
 """
 MAX_BYTES = 1 << 28
 """Of one file, 256 MiB: a photograph of 80 million pixels without compression has 240 million bytes."""
-TWELVE_BITS = 4096
-"""Pictures of 16 bits whose values all lie below this come from cameras of 12."""
 ORIENTATION = 0x0112  # the tag's number in Exif
 SIDEWAYS = 5
 """From this value on the tag says that width and height change places."""
@@ -180,39 +179,12 @@ def open_picture(file: BinaryIO, name: str) -> Image.Image:
 
 
 def to_eight_bit(image: Image.Image, name: str, remarks: Remarks) -> Image.Image:
-    """The image with 8 bits a channel, its EXIF kept; of 16-bit gray the greatest value is white:
-    65,535, or 4,095 where none is above it, since cameras and scanners store 12 bits so.
-    """
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        wide = np.asarray(image).astype(np.int64)
-        if 0 < wide.max(initial=0) < TWELVE_BITS and wide.min() >= 0:
-            remarks.deep[name] = None
-            narrow = (wide * 255 + TWELVE_BITS // 2) // (TWELVE_BITS - 1)
-        else:
-            narrow = (wide + 128) // 257
-        return like(image, Image.fromarray(narrow.clip(0, 255).astype(np.uint8)))
+    """The image with 8 bits a channel, its EXIF kept, as wide.py makes them of 16."""
+    if is_wide(image):
+        return like(image, to_narrow(image, name, remarks, MAX_BYTES))
     if image.mode not in EIGHT_BIT:
         raise fail("NS647", f"pixels of the kind {image.mode} are not 8 or 16 bit integers", path=name)
-    if has_wide_colors(image):
-        refuse_lost_bits(image, name)
     return image
-
-
-def has_wide_colors(image: Image.Image) -> bool:
-    """Whether an opened image, not yet loaded, has 16 bits in each of several channels, of which
-    Pillow keeps the upper 8.
-    """
-    return any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-
-
-def refuse_lost_bits(image: Image.Image, name: str) -> None:
-    """Raises SpecError NS647 where the upper 8 of 16 bits are not what was meant: no value above
-    4,095.
-    """
-    if 0 < np.asarray(image)[..., :3].max(initial=0) < TWELVE_BITS >> 8:
-        note = "of colour with 16 bits the upper 8 are read: save it with 8 bits a channel, 4,095 as 255"
-        fact = "16 bits a channel, of which 12 are used: it would be read as almost black"
-        raise fail("NS647", fact, path=name, notes=(note,))
 
 
 def opaque(image: Image.Image, contract: ImageContract) -> Image.Image:
