@@ -75,10 +75,12 @@ def command(
     from netspec.cli import report
     from netspec.data.inventory.take import judge, take_inventory
 
-    parts, known, rules = open_parts(place, reading)
+    faults: list[Diagnostic] = []
+    parts, known, rules = open_parts(place, reading, faults)
     with showing(sum(map(len, parts.values()))) as tick:
         found = take_inventory(parts, decode, known, tick)
-    said = [*judge(found), *judge_classes(parts, found, rules, decode), *remarks_of(parts)]
+    hush(parts, found)
+    said = [*faults, *judge(found), *judge_classes(parts, found, rules, decode), *remarks_of(parts)]
     if html is not None:
         from netspec.data.inventory.page import write_page
 
@@ -93,6 +95,18 @@ def command(
         click.echo("\n".join(lines(found)))
     report(said)
     return int(any(each.severity == "error" for each in said))
+
+
+def hush(parts: "Mapping[str, Source]", found: "Inventory") -> None:
+    """Silent sounds stand in the table: they are not told once more."""
+    from netspec.data.source import find_origin
+    from netspec.data.sources.audio import AudioFolder
+
+    for part in found.parts:
+        origin, numbers = find_origin(parts[part.name])
+        if isinstance(origin, AudioFolder):
+            plain = next(iter(part.fields.values())).plain
+            origin.told |= {str(origin.files[numbers[i]]) for i in plain}
 
 
 def remarks_of(parts: "Mapping[str, Source]") -> "Iterator[Diagnostic]":
@@ -117,23 +131,23 @@ def judge_classes(
 
 
 def open_parts(
-    place: str, reading: "Reading"
+    place: str, reading: "Reading", faults: "list[Diagnostic]"
 ) -> "tuple[Mapping[str, Source], Mapping[str, Any], Mapping[str, Rules]]":
     """The sources of the parts by name, what an inventory of a run found before, and what their
-    labels may be, where a net says it.
+    labels may be, where a net says it. faults: takes what is wrong with single samples.
     """
     from netspec.data.inventory.cache import NAME, read_cache
 
     if Path(place).is_dir() and not (Path(place) / "run.json").exists():
         from netspec.data.inventory.parts import open_parts
 
-        return open_parts(Path(place)), {}, {}
+        return open_parts(Path(place), faults), {}, {}
     from netspec.training.batches.feeds import Feeds
     from netspec.training.session import reread
 
     _, program = reread(place, None, False, reading)
     trained, tested = program.training_graph("train"), program.training_graph("test")
-    feeds = Feeds.open(program, trained, tested)
+    feeds = Feeds.open(program, trained, tested, faults=faults)
     known = read_cache(Path(place) / NAME) if Path(place).is_dir() else {}
     rules = {role: feeds.rules(role, trained if role == "train" else tested) for role in feeds.parts()}
     return feeds.parts(), known, rules

@@ -51,6 +51,8 @@ def lines(found: "Inventory") -> Iterator[str]:
     else:
         yield from field_lines(found.parts)
     yield from box_lines(found.parts)
+    if lost := sum(len(part.left_out) for part in found.parts):
+        yield f"left out   {lost:,} that cannot be taken"
     if found.copies:
         files = "file stands" if len(found.copies) == 1 else "files stand"
         yield f"copies     {len(found.copies):,} {files} there more than once"
@@ -173,6 +175,7 @@ def as_values(found: "Inventory") -> dict[str, Any]:
             "classes": part.counts,
             "fields": {name: field._asdict() for name, field in part.fields.items()},
             "looked_at": part.looked,
+            "left_out": list(part.left_out),
             "boxes": part.boxes._asdict() if part.boxes is not None else None,
             "pictures": {path: picture._asdict() for path, picture in part.pictures.items()},
         }

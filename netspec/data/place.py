@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from netspec.diagnostics import Diagnostic
 from netspec.resolve.sections.image import ImageContract, Shape
 from netspec.resolve.sections.train import SplitSection
 
@@ -19,7 +20,8 @@ class Place(NamedTuple):
     root: the spec's folder.   shape: of one sample of the input, without N.   contract: the input's `image:`, if it has one.
     classes: names that training gave the labels, for a test or another file.   allow_outside: paths may leave root.
     allow_code: a Python source may run.   split: shares of the parts that the data do not have.   facts: what the training data
-    fixed (`Source.facts`), for a test or another file.   predicting: samples need no label.
+    fixed (`Source.facts`), for a test or another file.   predicting: samples need no label.   faults: a list that takes
+    what is wrong with single samples, which are then left out, whatever `on_error` says; None: it is raised.
     """
 
     root: Path
@@ -31,6 +33,7 @@ class Place(NamedTuple):
     split: SplitSection | None = None
     facts: Mapping[str, Any] = MappingProxyType({})
     predicting: bool = False
+    faults: list[Diagnostic] | None = None
 
     @property
     def file_contract(self) -> ImageContract:

@@ -2,9 +2,10 @@
 data each role takes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+from netspec.data.inventory.take import LISTED, list_some
 from netspec.data.pictures.conform import conform_to_contract
 from netspec.data.place import Place
 from netspec.data.source import Source
@@ -27,7 +28,7 @@ from netspec.data.sources.voc import open_voc, voc_roles
 from netspec.data.sources.webdataset import open_webdataset
 from netspec.data.splits import Folds, draw_part, draw_samples
 from netspec.data.tables.standardise import measure, standardise
-from netspec.diagnostics import fail
+from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.resolve.sections.train import DataSection, SplitSection, TrainSection
 
@@ -112,6 +113,8 @@ def open_source(section: DataSection, split: str | None, place: Place) -> Source
     source's default, its training part where it has parts, else everything. Raises SpecError NS640
     (unknown source), NS650 (empty), NS641 to NS663 by what is wrong with the data.
     """
+    if place.faults is not None:
+        return open_what_is_sound(section, split, place._replace(faults=None), place.faults)
     part = section.split or split
     source = take_part(section, part, place)
     source = conform_to_contract(source, place.contract, place.shape[0] if place.shape else None)
@@ -119,6 +122,31 @@ def open_source(section: DataSection, split: str | None, place: Place) -> Source
     if not len(source):
         raise fail("NS650", f"no samples{f' in the part {part}' if part else ''}", path=source.name)
     return source
+
+
+def open_what_is_sound(
+    section: DataSection, split: str | None, place: Place, faults: list[Diagnostic]
+) -> Source:
+    """The source without the samples that cannot be taken, what is wrong with them among `faults`.
+    Raises SpecError where more than samples is wrong.
+    """
+    try:
+        return open_source(section, split, place)
+    except SpecError as error:
+        try:
+            source = open_source(section.replace(on_error="skip"), split, place)
+        except SpecError:
+            raise error from None
+        faults += [each for each in name_all(error.diagnostics, source) if each not in faults]
+        return source
+
+
+def name_all(found: Sequence[Diagnostic], source: Source) -> Sequence[Diagnostic]:
+    """What was raised at the first sample that cannot be taken, or of all; in either case of all."""
+    if len(found) > 1 or len(found[0].notes) >= min(len(source.left_out), LISTED) or len(source.left_out) < 2:
+        return found
+    fact = f"{len(source.left_out):,} beside {len(source):,} that can be taken"
+    return [Diagnostic(found[0].code, fact, path=found[0].path, notes=list_some(source.left_out))]
 
 
 def check_parts(section: TrainSection, place: Place) -> None:

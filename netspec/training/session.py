@@ -23,7 +23,7 @@ from netspec.data.facts import read_facts, write_facts
 from netspec.data.inventory.cache import NAME, write_cache
 from netspec.data.inventory.pictures import Picture
 from netspec.data.registry import Role
-from netspec.data.source import write_classes
+from netspec.data.source import Source, write_classes
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Diagnostics, Fix, Label
 from netspec.diagnostics.render import render
@@ -379,12 +379,16 @@ def job_of(
         spec_hash=hash_of(graphs[0], players),
         players=players,
         judges=judges_of(graphs[0], nets.train),
-        counted=call_samples(graphs[0]),
+        counted=call_samples(graphs[0], feeds.train),
     )
 
 
-def call_samples(typed: TypedGraph) -> str:
-    """images, where an input is a picture by its contract or its four axes; else samples."""
+def call_samples(typed: TypedGraph, source: Source | None) -> str:
+    """images, where an input is a picture by its contract or its four axes, and what feeds it has
+    channels, rows and columns; else samples.
+    """
+    if source is not None and len(next(iter(source.fields.values())).shape) != len("CHW"):
+        return "samples"
     for given in typed.graph.inputs:
         if given.contract is not None or len(typed.types[given.value].shape) == len("NCHW"):
             return "images"

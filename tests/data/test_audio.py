@@ -1,6 +1,8 @@
 """WAV files as samples: values, rates, channels, lengths, what is damaged, and what a net gets of them."""
 
+import io
 import struct
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from click.testing import CliRunner
 from scipy.io import wavfile
 
 from netspec.augmentation.kernels.draw import Draw
+from netspec.cli import group
 from netspec.data.registry import Place, open_source, open_sources
 from netspec.data.sounds.wav import WaveError, read_frames, read_wave
 from netspec.data.source import Source
@@ -125,6 +128,63 @@ def test_all_damaged_files_are_named_at_once_and_may_be_left_out(tmp_path: Path)
     ]
     kept = opened(tmp_path, on_error="skip")
     assert len(kept) == 8 and len(kept.left_out) == 2 and not kept.remarks()
+
+
+def test_data_of_which_some_is_bad_show_their_table_and_name_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all parts, sounds and tables and sequences and shards; a silent sound is told once."""
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "test"):
+        write_classes(tmp_path / "sounds" / part, {"no": 5, "yes": 5})
+        (tmp_path / f"sounds/{part}/no/0.wav").write_bytes(b"")
+    write_wav(tmp_path / "sounds/test/yes/1.wav", np.zeros(64), 8000)
+    write_wav(tmp_path / "sounds/train/yes/1.wav", np.ones(64) / 2, 16000)
+    found = CliRunner().invoke(group, ["data", "sounds"])
+    assert "error[NS630]" in found.output and "all        8     9" in found.output, found.output
+    for name in ("train/no/0.wav", "test/no/0.wav", "train/yes/1.wav"):
+        assert name in found.output
+    assert found.output.count("test/yes/1.wav") == 1
+    shard(tmp_path / "a.tar")
+    for source, text, lost in (
+        ("table, path: t.csv", "a,b,label\n1,2,0\n3,x,1\n4,5,1\n6,,0\n7,8,0\n", ("line 3", "line 5")),
+        ("csv, path: t.csv", "a,b,label\n1,2,0\n3,x,1\n4,5,1\n6,,0\n7,8,0\n", ("line 3", "line 5")),
+        (
+            "sequences, path: t.csv",
+            ">a label=0\nAC\n>b label=1\nA2\n>c label=1\n??\nAC\n",
+            ("line 4", "line 6"),
+        ),
+        ("webdataset, path: a.tar", "", ("p1", "p3")),
+    ):
+        Path("t.csv").write_text(text)
+        Path("net.yaml").write_text(NETS["shards" if "web" in source else "rows"] % source)
+        found = CliRunner().invoke(group, ["data", "net.yaml"])
+        assert "error[" in found.output and "all" in found.output and "left out" in found.output, (
+            source,
+            found.output,
+        )
+        assert all(name in found.output for name in lost), (source, found.output)
+
+
+def shard(path: Path) -> None:
+    """Five samples, of which two have no label."""
+    with tarfile.open(path, "w") as made:
+        for i in range(5):
+            for end, data in (
+                ("ppm", b"P6 1 1 255 " + bytes((i, i + 1, 3))),
+                ("cls", b"" if i in (1, 3) else b"1"),
+            ):
+                info = tarfile.TarInfo(f"p{i}.{end}")
+                info.size = len(data)
+                made.addfile(info, io.BytesIO(data))
+
+
+NETS = {
+    "rows": "input: {data: [N, 2]}\nlayers: [{name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}]\n"
+    "train: {data: {source: %s, batch_size: 2}, solver: {base_lr: 0.1, max_iter: 1}}\n",
+    "shards": "input: {data: [N, 3, 1, 1]}\nlayers: [{name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}]\n"
+    "train: {data: {source: %s, batch_size: 2}, solver: {base_lr: 0.1, max_iter: 1}}\n",
+}
 
 
 def test_a_wrong_rate_is_told_with_both_numbers(tmp_path: Path) -> None:

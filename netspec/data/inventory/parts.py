@@ -12,7 +12,7 @@ from netspec.data.source import Source
 from netspec.data.sources.audio import holds_sounds
 from netspec.data.sources.coco import coco_roles, holds_coco
 from netspec.data.sources.voc import holds_voc, voc_roles
-from netspec.diagnostics import SpecError
+from netspec.diagnostics import Diagnostic, SpecError
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
@@ -33,15 +33,15 @@ def recognise_boxes(folder: Path) -> str | None:
     return None
 
 
-def open_parts(folder: Path) -> dict[str, Source]:
-    """A source for each part that a folder has of its own, "all" where it has none. Raises
-    SpecError as open_images and open_audio do.
+def open_parts(folder: Path, faults: list[Diagnostic] | None = None) -> dict[str, Source]:
+    """A source for each part that a folder has of its own, "all" where it has none. faults: takes
+    what is wrong with single samples. Raises SpecError as open_images and open_audio do.
     """
     top = folder.absolute()
     boxed = recognise_boxes(top)
     kind = boxed or ("audio" if holds_sounds(top) else "images")
     section = DataSection(source=kind, path=str(top))
-    place = Place(top, contract=ImageContract(color="rgb"))
+    place = Place(top, contract=ImageContract(color="rgb"), faults=faults)
     opened: dict[str, Source] = {}
     roles = ROLES[boxed](section, top) if boxed else read_layout(top, [top]).roles
     for role in roles or ("all",):

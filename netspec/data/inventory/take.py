@@ -22,6 +22,7 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.file_reading import Roots, open_in
 
 __all__ = [
+    "LISTED",
     "Bad",
     "Boxes",
     "Inventory",
@@ -58,7 +59,7 @@ class Part(NamedTuple):
     are any; boxes of each, where samples hold several. looked: samples whose values were looked at.
 
     pictures: of every sample, by its path; empty where samples are no pictures. masks: of the files
-    that belong to them. facts: as of the source.
+    that belong to them. facts: as of the source. left_out: samples that it could not take, and why.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Part(NamedTuple):
     masks: Mapping[str, Picture] = MappingProxyType({})
     boxes: Boxes | None = None
     facts: Mapping[str, object] = MappingProxyType({})
+    left_out: tuple[str, ...] = ()
 
     @property
     def files(self) -> dict[str, Picture]:
@@ -128,6 +130,7 @@ def take_inventory(
             0,
             {},
             facts=source.facts,
+            left_out=source.left_out,
         )
         boxed = boxes_behind(source)
         if boxed is not None:

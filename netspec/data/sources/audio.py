@@ -313,7 +313,11 @@ def of_files(
     refuse_damaged(name, len(files), [] if skipping else bad)
     if not kept:
         raise fail("NS650", f"none of {len(files):,} files can be read", path=name)
-    read = [wave for wave in waves if wave is not None]
+    if skipping:
+        others = unlike([(i, waves[i]) for i in kept], form)
+        bad += [f"{files[i]}: {why}" for i, why in others.items()]
+        kept = [i for i in kept if i not in others]
+    read = [wave for i in kept if (wave := waves[i]) is not None]
     chosen = [files[i] for i in kept]
     form = agree(name, chosen, read, form)
     source = make(name, chosen, read, None if labels is None else labels[kept], form, roots)
@@ -325,6 +329,22 @@ def refuse_damaged(name: str, total: int, bad: Sequence[str]) -> None:
     """Raises SpecError NS630 for all files that cannot be read."""
     if bad:
         raise fail("NS630", f"{len(bad):,} of {total:,} sounds", path=name, notes=list_some(bad))
+
+
+def unlike(waves: Sequence[tuple[int, Wave | None]], form: Form) -> dict[int, str]:
+    """The files that are not as most are, by number, in rate or channels, where nothing makes them
+    alike.
+    """
+    there = [(i, wave) for i, wave in waves if wave is not None]
+    rate = form.rate or Counter(wave.rate for _, wave in there).most_common(1)[0][0]
+    channels = Counter(wave.channels for _, wave in there).most_common(1)[0][0]
+    found = {}
+    for i, wave in there:
+        if wave.rate != rate and not form.resample:
+            found[i] = f"{wave.rate:,} Hz, not {rate:,}"
+        elif wave.channels != channels and not form.mono:
+            found[i] = f"channels: {wave.channels}, not {channels}"
+    return found
 
 
 def agree(name: str, files: Sequence[Path], waves: Sequence[Wave], form: Form) -> Form:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from netspec.data.inventory.take import list_some
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
 from netspec.data.sources.csv import is_number, labels_of, read_rows
-from netspec.diagnostics import fail
+from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots, read_bytes
 from netspec.resolve.sections.train import DataSection
@@ -86,7 +87,7 @@ def open_sequences(
     allow_outside: bool = False,
 ) -> Source:
     """The sequences of a FASTA file, or of all of a folder, whose names without their ending are
-    then the classes. Files may be packed (.gz).
+    then the classes. Files may be packed (.gz). `on_error: skip` leaves out what cannot be read.
 
     Of one file labels are, by id, the other columns of the table `labels:`, else in each header
     what stands behind `label=`, or behind the word that `label:` names, else its last word. Without
@@ -99,8 +100,12 @@ def open_sequences(
     roots = roots_for(root, allow_outside)
     check_alphabet(section)
     files = find_files(path) if path.is_dir() else [existing(path)]
-    parts = [list(read_fasta(file, roots)) for file in files]
+    faults: list[Diagnostic] = []
+    parts = [list(read_fasta(file, roots, faults)) for file in files]
     entries = [entry for part in parts for entry in part]
+    left_out = tuple(f"{each.path}, {each.fact}" for each in faults)
+    if faults and (section.on_error != "skip" or not entries):
+        raise SpecError(faults if len(faults) == 1 else [tell_faults(faults, left_out, str(path))])
     if not entries:
         raise fail("NS650", "holds no sequences", path=str(path))
     labels: Array | None
@@ -113,7 +118,7 @@ def open_sequences(
         labels, names = find_labels(entries, section, path, root, allow_outside, classes)
     codes = encode(entries, section.alphabet, section.length)
     source = Sequences(str(path), codes, section.alphabet, labels)
-    source.classes = names
+    source.classes, source.left_out = names, left_out
     source.places = [f"{entry.name}, line {entry.line}" for entry in entries]
     return split_source(source, split)
 
@@ -143,34 +148,48 @@ def stem_of(file: Path) -> str:
     return Path(file.name.removesuffix(".gz")).stem
 
 
-def read_fasta(path: Path, roots: Roots) -> Iterator[Entry]:
-    """The entries of a file, in order. Raises SpecError NS643, NS645."""
-    line, name = 0, ""
+def tell_faults(faults: Sequence[Diagnostic], lines: Sequence[str], path: str) -> Diagnostic:
+    """NS645 for several sequences or files that cannot be read."""
+    return Diagnostic(faults[0].code, f"{len(faults):,} places", path=path, notes=list_some(lines))
+
+
+def read_fasta(path: Path, roots: Roots, faults: list[Diagnostic]) -> Iterator[Entry]:
+    """The entries of a file, in order; those that cannot be read go to `faults`, as does a file
+    (NS643, NS645).
+    """
+    try:
+        yield from entries_of(read_lines(path, roots), str(path), faults)
+    except SpecError as error:
+        faults += error.diagnostics
+
+
+def entries_of(lines: Iterator[str], path: str, faults: list[Diagnostic]) -> Iterator[Entry]:
+    line, name, sound = 0, "", False
     words: tuple[str, ...] = ()
     letters: list[str] = []
-    for number, text in enumerate(read_lines(path, roots), 1):
+    for number, text in enumerate(lines, 1):
         if text.startswith(">"):
-            if line:
+            if sound:
                 yield Entry(line, name, words, "".join(letters))
             name, *rest = text[1:].split() or [""]
-            line, words, letters = number, tuple(rest), []
-        elif text.strip() and not text.startswith(";"):
-            if not line:
-                raise fail(
-                    "NS645",
-                    f"line {number}: a FASTA file begins with a header, > and a name",
-                    path=str(path),
-                )
+            line, words, letters, sound = number, tuple(rest), [], True
+        elif text.strip() and not text.startswith(";") and (sound or not line):
             part = text.strip().upper()
-            if not re.fullmatch(r"[A-Z*.\-]+", part):
-                raise fail(
-                    "NS645",
-                    f"line {number}: {part[:20]!r} is no sequence of letters",
-                    path=str(path),
-                )
+            if fault := judge_line(part, line > 0):
+                faults.append(Diagnostic("NS645", f"line {number}: {fault}", path=path))
+                sound, line = False, line or number
             letters.append(part)
-    if line:
+    if sound:
         yield Entry(line, name, words, "".join(letters))
+
+
+def judge_line(part: str, named: bool) -> str:
+    """Why a line is no part of a sequence; empty where it is."""
+    if not named:
+        return "a FASTA file begins with a header, > and a name"
+    if not re.fullmatch(r"[A-Z*.\-]+", part):
+        return f"{part[:20]!r} is no sequence of letters"
+    return ""
 
 
 def read_lines(path: Path, roots: Roots) -> Iterator[str]:

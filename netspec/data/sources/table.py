@@ -18,7 +18,7 @@ from netspec.data.sources.csv import is_number, labels_of, read_rows
 from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind
 from netspec.data.tables.columns import Cells, columns_of, encode_rows, learn_columns, match_names
 from netspec.data.tables.parquet import read_parquet
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots
 from netspec.resolve.sections.image import ImageContract
@@ -188,7 +188,15 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
     places = [f"{table.word} {table.lines[i]}" for i in chosen]
     cells = Cells({name: [table.column(name)[i] for i in chosen] for name in names}, places, table.path)
     columns = known or learn_columns(cells, section)
-    arrays, faults = encode_rows(cells, columns, place.predicting)
+    skipping = section.on_error == "skip" and not place.predicting
+    arrays, faults = encode_rows(cells, columns, place.predicting or skipping)
+    if skipping and faults:
+        sound = [row for row in range(len(chosen)) if row not in faults]
+        empty += tuple(line for row in sorted(faults) for line in tell_row(faults[row]))
+        if not sound:
+            raise fail("NS650", f"none of {len(chosen):,} rows can be taken", path=str(table.path))
+        arrays = {name: values[sound] for name, values in arrays.items()}
+        chosen, places, faults = [chosen[row] for row in sound], [places[row] for row in sound], {}
     classes, label = None, None
     if wanted:
         label = "label"
@@ -204,6 +212,12 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
     if SPLIT in table.columns:
         return source
     return split_source(source, split)
+
+
+def tell_row(error: SpecError) -> tuple[str, ...]:
+    """Why a row cannot be taken, a line for each cell."""
+    (found,) = error.diagnostics
+    return found.notes[:-1] if found.code == "NS654" else (found.fact,)
 
 
 def value_labels(table: Rowed, section: DataSection, place: Place) -> list[str]:

@@ -18,7 +18,7 @@ from netspec import driver
 from netspec.data.binding import LabelRule, bind, check_shares, values_of
 from netspec.data.registry import Place, Role, beside, check_parts, open_beside, open_sources
 from netspec.data.source import Source
-from netspec.diagnostics import fail
+from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.ir.dims import symbol
 from netspec.ir.graph import Input, TypedGraph
@@ -67,12 +67,14 @@ class Feeds:
         train: TypedGraph,
         test: TypedGraph,
         facts: Mapping[str, Any] = MappingProxyType({}),
+        faults: list[Diagnostic] | None = None,
     ) -> "Feeds":
         """Open `train.data`, `val_data` and `test_data`. facts: what the data that a run learned
-        from have fixed. Raises SpecError NS681 (no data), NS640 to NS663 by what is wrong with
-        them.
+        from have fixed. faults: takes what is wrong with single samples. Raises SpecError NS681 (no
+        data), NS640 to NS663 by what is wrong with them: with single samples, of all parts at once.
         """
-        place = place_of(program, train)._replace(facts=facts)
+        found: list[Diagnostic] = []
+        place = place_of(program, train)._replace(facts=facts, faults=found)
         section = section_of(program)
         if section.data is not None:
             place = place._replace(split=section.split)
@@ -81,7 +83,11 @@ class Feeds:
             val = None
             if section.val_data is not None:
                 val = open_beside(section.data, section.val_data, "val", beside(place, opened[0]))
-            return cls(program, *opened, place, opened[1] is not None, val)
+            if faults is not None:
+                faults += found
+            elif found:
+                raise SpecError(found)
+            return cls(program, *opened, place._replace(faults=None), opened[1] is not None, val)
         if not train.graph.sources:
             raise fail(
                 "NS681",
