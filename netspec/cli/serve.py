@@ -61,6 +61,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
+@click.option("--grpc-port", type=click.IntRange(0, 65535), help="Answer over gRPC too; needs netspec[grpc].")
 @device_option("auto: cuda where it works.")
 @click.option("--name", help="Name of the model in URLs.  [default: the file's name]")
 @limit_options

@@ -21,7 +21,10 @@ Answer = Callable[[Request], Awaitable[Response]]
 ID = b"x-request-id"
 LONGEST = 128
 # What is asked before anybody has a key.
-OPEN = (b"/v2/health/live", b"/v2/health/ready")
+OPEN = (
+    *(b"/v2/health/live", b"/v2/health/ready"),
+    *(b"/inference.GRPCInferenceService/ServerLive", b"/inference.GRPCInferenceService/ServerReady"),
+)
 PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST"),
     (b"access-control-allow-headers", b"*, authorization"),

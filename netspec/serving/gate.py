@@ -4,9 +4,12 @@ flight, and whether it is leaving. Once in half a second it looks for those who 
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from netspec.serving.limits import Limits
+from netspec.serving.tensors import RequestError
 
 __all__ = ["Gate"]
 
@@ -62,6 +65,17 @@ class Gate:
 
     def release(self, size: int) -> None:
         self.bodies -= size
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Count so many bytes among the bodies in flight. Raises RequestError (503)."""
+        if not self.reserve(size):
+            words = f"the bodies in flight may have {self.limits.max_bodies} bytes together"
+            raise RequestError(f"{words}; try again later", 503)
+        try:
+            yield
+        finally:
+            self.release(size)
 
     def leave(self) -> None:
         """From now on every answer ends its connection, and silent ones are closed."""

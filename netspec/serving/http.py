@@ -9,9 +9,9 @@ import asyncio
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from netspec.serving.body import inflate
 from netspec.serving.config import describe_config, describe_statistics
@@ -19,12 +19,15 @@ from netspec.serving.exchange import JSON, Request, Response, make_error, make_j
 from netspec.serving.gate import Gate
 from netspec.serving.metrics import show_metrics
 from netspec.serving.openapi import describe_routes
-from netspec.serving.protocol import encode, parse
-from netspec.serving.repository import Entry, Repository
+from netspec.serving.protocol import Inference, encode, parse
+from netspec.serving.repository import Asked, Entry, Repository
 from netspec.serving.routes import Routes
 from netspec.serving.tensors import RequestError
 from netspec.serving.values import load_json
 from netspec.version import __version__
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Service"]
 
@@ -162,59 +165,52 @@ class Service:
         return self.repository.find(names["name"], names.get("version"))
 
     async def infer(self, request: Request, names: Names) -> Response:
-        begun = time.perf_counter()
         entry = self.find(names)
-        counted = entry.statistics
-        counted.in_progress += 1
-        entry.asked += 1
-        status = 499  # the client went away
-        try:
-            response = await self.answer(request, entry)
-            status = response.status
-            return response
-        except RequestError as error:
-            status = error.status
-            raise
-        finally:
-            entry.asked -= 1
-            counted.in_progress -= 1
-            counted.count_answer(status, time.perf_counter() - begun)
+        with Asked(entry):
+            return await self.answer(request, entry)
 
     async def answer(self, request: Request, entry: Entry) -> Response:
         encoding = request.headers.get(b"content-encoding")
         if encoding is None:
             return await self.run(request.body, request, entry)
         most = self.gate.limits.max_body
-        if not self.gate.reserve(most):
-            words = f"the bodies in flight may have {self.gate.limits.max_bodies} bytes together"
-            raise RequestError(f"{words}; try again later", 503)
-        try:
+        with self.gate.hold(most):
             word = encoding.decode("latin-1").strip().lower()
             body = request.body
             if word != "identity":
                 body = await self.work(LARGE + 1, lambda: inflate(request.body, word, most))
             return await self.run(body, request, entry)
-        finally:
-            self.gate.release(most)
 
     async def run(self, body: bytes, request: Request, entry: Entry) -> Response:
-        begun = time.perf_counter()
         length = request.headers.get(LENGTH)
         said = None if length is None else length.decode("latin-1")
         most = self.gate.limits.max_json
-        inference = await self.work(len(body), lambda: parse(body, said, entry.model, most))
-        entry.statistics.input_seconds += time.perf_counter() - begun
-        wanted = [output.name for output in inference.outputs]
-        outputs = await entry.batcher.submit(inference.inputs, wanted, inference.patience)
-        begun = time.perf_counter()
-        size = sum(array.nbytes for array in outputs.values())
-        content, told = await self.work(
-            size, lambda: encode(entry.name, entry.version, inference, outputs, entry.model)
-        )
-        entry.statistics.output_seconds += time.perf_counter() - begun
+        content, told = await self.infer_with(
+            entry, len(body), lambda: parse(body, said, entry.model, most),
+            lambda asked, outputs: encode(entry.name, entry.version, asked, outputs, entry.model),
+        )  # fmt: skip
         if told is None:
             return Response(200, content, JSON)
         return Response(200, content, BINARY, ((LENGTH, b"%d" % told),))
+
+    async def infer_with(
+        self, entry: Entry, size: int, read: Callable[[], Inference],
+        write: "Callable[[Inference, Mapping[str, np.ndarray]], T]", patience: float | None = None,
+    ) -> T:  # fmt: skip
+        """Run one request of `size` bytes. patience: seconds that its client waits, where it says so.
+        Raises RequestError.
+        """
+        begun = time.perf_counter()
+        asked = await self.work(size, read)
+        entry.statistics.input_seconds += time.perf_counter() - begun
+        wanted = [output.name for output in asked.outputs]
+        given = [each for each in (asked.patience, patience) if each is not None]
+        outputs = await entry.batcher.submit(asked.inputs, wanted, min(given, default=None))
+        begun = time.perf_counter()
+        size = sum(array.nbytes for array in outputs.values())
+        content = await self.work(size, lambda: write(asked, outputs))
+        entry.statistics.output_seconds += time.perf_counter() - begun
+        return content
 
     async def work(self, size: int, work: Callable[[], T]) -> T:
         """Small work at once; large in a thread, one at a time, so that its memory is paid once."""

@@ -20,6 +20,7 @@ from netspec.serving.gate import Gate
 from netspec.serving.http import Service
 from netspec.serving.limits import Limits
 from netspec.serving.repository import Repository
+from netspec.serving.rpc.server import Address, Rpc
 
 __all__ = ["Site", "Ways", "run_loop", "run_server"]
 
@@ -34,7 +35,8 @@ class Ways(NamedTuple):
     """How a server goes about it, beside its limits.
 
     delay: seconds between the signal and the end; control: clients may load and unload; reload:
-    seconds between two looks for new files, 0 for none; door: who may ask; secure: for HTTPS.
+    seconds between two looks for new files, 0 for none; door: who may ask; secure: for HTTPS; grpc:
+    where it answers over gRPC too.
     """
 
     delay: float = 0.0
@@ -42,6 +44,7 @@ class Ways(NamedTuple):
     reload: float = 0.0
     door: Doorkeeper | None = None
     secure: ssl.SSLContext | None = None
+    grpc: Address | None = None
 
 
 class Site:
@@ -51,6 +54,7 @@ class Site:
         self.gate = Gate(limits)
         self.ways = ways or Ways()
         self.service = Service(repository, self.gate, self.ways.control)
+        self.rpc: Rpc | None = None
         self.tasks: list[asyncio.Task[None]] = []
 
     def connect(self) -> Connection:
@@ -69,6 +73,9 @@ class Site:
         more: Any = {"ssl_handshake_timeout": self.gate.limits.head_seconds} if secure else {}
         self.server = await loop.create_server(self.connect, sock=listener, backlog=BURST, ssl=secure, **more)
         self.again.listen(BACKLOG)
+        if self.ways.grpc is not None:
+            self.rpc = Rpc(self.service, self.ways.door)
+            await self.rpc.open(self.ways.grpc)
         self.tasks = [loop.create_task(self.gate.watch())]
         if self.ways.reload:
             self.tasks.append(loop.create_task(self.service.repository.watch(self.ways.reload)))
@@ -79,13 +86,17 @@ class Site:
         self.server.close()
         await self.accept_rest()
         end = self.gate.loop.time() + DRAIN
-        while self.gate.open and self.gate.loop.time() < end:
-            await asyncio.sleep(0.02)
+        ending = [self.rpc.leave(DRAIN)] if self.rpc else []
+        await asyncio.gather(self.await_rest(end), *ending)
         for connection in tuple(self.gate.open):
             connection.drop()
         for task in self.tasks:
             task.cancel()
         await self.service.stop()
+
+    async def await_rest(self, end: float) -> None:
+        while self.gate.open and self.gate.loop.time() < end:
+            await asyncio.sleep(0.02)
 
     async def accept_rest(self) -> None:
         """Take the connections that were made before the server ceased to listen."""

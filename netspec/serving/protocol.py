@@ -6,9 +6,9 @@ Both forms of tensors (JSON and the binary tensor extension) and the classificat
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from netspec.serving.classification import classify
 from netspec.serving.engine import Model
@@ -18,7 +18,16 @@ from netspec.serving.values import from_binary, from_json, from_text, load_json,
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Inference", "Wanted", "check_values", "encode", "parse"]
+__all__ = [
+    "Inference",
+    "Tensors",
+    "Wanted",
+    "check_values",
+    "encode",
+    "parse",
+    "read_inference",
+    "wanted_tensors",
+]
 
 # JSON below so many bytes is read as it is: whatever stands in it, it costs little.
 LARGE_JSON = 1 << 17
@@ -51,6 +60,24 @@ class Inference:
     """Seconds that it may wait."""
 
 
+class Tensors(Protocol):
+    """Where the values of a request's inputs are. words: the parameters that are understood there;
+    binary: whether answers go as bytes where nobody says so.
+    """
+
+    @property
+    def words(self) -> Mapping[str, Sequence[str]]: ...
+
+    @property
+    def binary(self) -> bool: ...
+
+    def take(self, name: str, tensor: dict[str, Any]) -> "np.ndarray":
+        """The array of an input whose datatype and shape fit the model. Raises RequestError."""
+
+    def end(self) -> None:
+        """All inputs were taken. Raises RequestError where something is left over."""
+
+
 def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_VALUES) -> Inference:
     """Read a request. `json_length` is the value of Inference-Header-Content-Length: where the JSON
     ends and binary tensors begin; `most`: values that the JSON may hold.
@@ -64,14 +91,21 @@ def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_V
         check_values(text, most)
         text = set_aside(text, lists)
     request = _object(_load(text), "the request")
+    return read_inference(request, BodyTensors(memoryview(body)[end:], lists), model)
+
+
+def read_inference(request: dict[str, Any], tensors: Tensors, model: Model) -> Inference:
+    """A request, as JSON has it, that fits the model; the values of its inputs are taken from
+    `tensors`. Raises RequestError.
+    """
     request_id = request.get("id")
     if request_id is not None and not isinstance(request_id, str):
         raise RequestError(f"id must be a string: got {request_id!r}")
-    parameters = _parameters(request, "the request", ("binary_data_output", "timeout"))
-    binary = _flag(parameters, "binary_data_output", "the request", False)
+    parameters = _parameters(request, "the request", tensors.words["request"])
+    binary = _flag(parameters, "binary_data_output", "the request", tensors.binary)
     patience = _patience(parameters)
-    inputs = _inputs(_index_by_name(request, "inputs"), memoryview(body)[end:], model, lists)
-    return Inference(request_id, inputs, _outputs(request, binary, model), patience)
+    inputs = _inputs(_index_by_name(request, "inputs"), tensors, model)
+    return Inference(request_id, inputs, _outputs(request, binary, model, tensors), patience)
 
 
 def check_values(text: bytes, most: int) -> None:
@@ -111,7 +145,7 @@ def _parameters(holder: dict[str, Any], what: str, known: Sequence[str]) -> dict
     parameters = _object(holder.get("parameters", {}), f"parameters of {what}")
     for name in parameters:
         if name not in known:
-            words = f"unknown parameter {name[:100]!r} of {what}: understood is {', '.join(known)}"
+            words = f"unknown parameter {name[:100]!r} of {what}: understood is {', '.join(known) or 'none'}"
             raise RequestError(words)
     return parameters
 
@@ -171,28 +205,48 @@ def _index_by_name(request: dict[str, Any], key: str) -> dict[str, dict[str, Any
     return found
 
 
-def _inputs(
-    tensors: dict[str, dict[str, Any]], rest: memoryview, model: Model, lists: Sequence[memoryview]
-) -> "dict[str, np.ndarray]":
+def _inputs(tensors: dict[str, dict[str, Any]], values: Tensors, model: Model) -> "dict[str, np.ndarray]":
     model.check({name: (_datatype(name, t), _shape(name, t)) for name, t in tensors.items()})
     arrays = {}
     for name, tensor in tensors.items():
-        size = _parameters(tensor, f"input {name!r}", ("binary_data_size",)).get("binary_data_size")
+        _parameters(tensor, f"input {name!r}", values.words["input"])
+        arrays[name] = values.take(name, tensor)
+    values.end()
+    return {t.name: arrays[t.name] for t in model.inputs}
+
+
+class BodyTensors:
+    """Those of an HTTP body: in its JSON, or behind it, one after the other."""
+
+    words: Mapping[str, Sequence[str]] = {
+        "request": ("binary_data_output", "timeout"),
+        "input": ("binary_data_size",),
+        "output": ("binary_data", "classification"),
+    }
+    binary = False
+
+    def __init__(self, rest: memoryview, lists: Sequence[memoryview]) -> None:
+        self.rest = rest
+        self.lists = lists
+
+    def take(self, name: str, tensor: dict[str, Any]) -> "np.ndarray":
+        size = tensor.get("parameters", {}).get("binary_data_size")
         if (size is None) == ("data" not in tensor):
             raise RequestError(f"input {name!r} must have either data or the parameter binary_data_size")
         if size is None:
-            arrays[name] = _values(name, tensor, lists)
-            continue
-        if not _is_count(size) or size > len(rest):
+            return _values(name, tensor, self.lists)
+        if not _is_count(size) or size > len(self.rest):
             raise RequestError(
-                f"binary_data_size of input {name!r} must be at most the {len(rest)} bytes that are left: got"
-                f" {size!r}"
+                f"binary_data_size of input {name!r} must be at most the {len(self.rest)} bytes that are left:"
+                f" got {size!r}"
             )
-        arrays[name] = from_binary(name, tensor["datatype"], tensor["shape"], rest[:size])
-        rest = rest[size:]
-    if len(rest):
-        raise RequestError(f"the body must end with the last binary tensor: {len(rest)} bytes are left over")
-    return {t.name: arrays[t.name] for t in model.inputs}
+        data, self.rest = self.rest[:size], self.rest[size:]
+        return from_binary(name, tensor["datatype"], tensor["shape"], data)
+
+    def end(self) -> None:
+        if len(self.rest):
+            words = f"the body must end with the last binary tensor: {len(self.rest)} bytes are left over"
+            raise RequestError(words)
 
 
 def _values(name: str, tensor: dict[str, Any], lists: Sequence[memoryview]) -> "np.ndarray":
@@ -228,7 +282,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _outputs(request: dict[str, Any], binary: bool, model: Model) -> list[Wanted]:
+def _outputs(request: dict[str, Any], binary: bool, model: Model, tensors: Tensors) -> list[Wanted]:
     names = [t.name for t in model.outputs]
     wanted = []
     for name, tensor in (
@@ -236,7 +290,7 @@ def _outputs(request: dict[str, Any], binary: bool, model: Model) -> list[Wanted
     ).items():
         if name not in names:
             raise RequestError(f"unknown output {name!r}: the model has {', '.join(names)}")
-        parameters = _parameters(tensor, f"output {name!r}", ("binary_data", "classification"))
+        parameters = _parameters(tensor, f"output {name!r}", tensors.words["output"])
         classes = parameters.get("classification", 0)
         if not _is_count(classes):
             raise RequestError(
@@ -251,15 +305,8 @@ def encode(
 ) -> tuple[bytes, int | None]:
     """The body of the answer and, where binary tensors follow the JSON, the JSON's length."""
     tensors, binary = [], []
-    for wanted in request.outputs:
-        array = outputs[wanted.name]
-        if wanted.classes:
-            array = classify(wanted.name, array, wanted.classes, model.labels.get(wanted.name, ()))
-        tensor: dict[str, Any] = {
-            "name": wanted.name,
-            "datatype": datatype_of(array),
-            "shape": list(array.shape),
-        }
+    for wanted, datatype, array in wanted_tensors(request, outputs, model):
+        tensor: dict[str, Any] = {"name": wanted.name, "datatype": datatype, "shape": list(array.shape)}
         if wanted.binary:
             binary.append(to_binary(array))
             tensor["parameters"] = {"binary_data_size": len(binary[-1])}
@@ -273,6 +320,19 @@ def encode(
     )
     header = _dump(answer, any(isinstance(t.get("data"), list) for t in tensors))
     return b"".join([header, *binary]), len(header) if binary else None
+
+
+def wanted_tensors(
+    request: Inference, outputs: "Mapping[str, np.ndarray]", model: Model
+) -> "Iterator[tuple[Wanted, str, np.ndarray]]":
+    """Each tensor of the answer with its datatype; classes in place of scores where these are asked
+    for.
+    """
+    for wanted in request.outputs:
+        array = outputs[wanted.name]
+        if wanted.classes:
+            array = classify(wanted.name, array, wanted.classes, model.labels.get(wanted.name, ()))
+        yield wanted, datatype_of(array), array
 
 
 def _dump(answer: dict[str, Any], plain: bool) -> bytes:

@@ -6,6 +6,7 @@ and tried before it takes the place of the one that answers; what was asked of t
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from netspec.serving.engine import Model
 from netspec.serving.statistics import Statistics
 from netspec.serving.tensors import NUMPY_TYPES, RequestError
 
-__all__ = ["Entry", "Files", "Repository", "find_files", "warm_up"]
+__all__ = ["Asked", "Entry", "Files", "Repository", "find_files", "warm_up"]
 
 MODEL = "model.onnx"
 Files = Mapping[str, Mapping[str, Path]]
@@ -42,6 +43,35 @@ class Entry:
         while self.asked:
             await asyncio.sleep(0.02)
         await self.batcher.stop()
+
+
+class Asked:
+    """A request that holds an entry, counted by how it ends: a context."""
+
+    __slots__ = ("begun", "entry")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    def __enter__(self) -> None:
+        self.begun = time.perf_counter()
+        self.entry.asked += 1
+        self.entry.statistics.in_progress += 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self.entry.asked -= 1
+        self.entry.statistics.in_progress -= 1
+        self.entry.statistics.count_answer(status_of(error), time.perf_counter() - self.begun)
+
+
+def status_of(error: BaseException | None) -> int:
+    if error is None:
+        return 200
+    if isinstance(error, RequestError):
+        return error.status
+    if isinstance(error, Exception):
+        return 500
+    return 499  # the client went away
 
 
 class State(NamedTuple):

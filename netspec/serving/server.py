@@ -7,21 +7,25 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from netspec.diagnostics import fail
+from netspec.file_reading import read_bytes
 from netspec.serving.batcher import Batching
 from netspec.serving.doorkeeper import Doorkeeper, read_keys
 from netspec.serving.engine import Model, open_model
 from netspec.serving.lifecycle import Ways, run_loop, run_server
 from netspec.serving.limits import Limits, limits_text
 from netspec.serving.repository import Files, Repository, find_files
+from netspec.serving.rpc.server import Address, check_installed
 from netspec.serving.workers import run_workers
 
 __all__ = ["make_batching", "serve"]
 
 Pathlike = str | os.PathLike[str]
+PEM = 1 << 20
 
 
 def serve(  # noqa: PLR0913 - the command's options
@@ -43,6 +47,7 @@ def serve(  # noqa: PLR0913 - the command's options
     access_log: bool = False,
     tls_cert: Pathlike | None = None,
     tls_key: Pathlike | None = None,
+    grpc_port: int | None = None,
     allow_uncertified: bool = False,
 ) -> None:
     """Serve an ONNX file, or all of a folder (NAME/VERSION/model.onnx), until SIGINT or SIGTERM;
@@ -54,15 +59,19 @@ def serve(  # noqa: PLR0913 - the command's options
     so many seconds after the signal it says that it is not ready and goes on; control: clients may
     load and unload, where one process answers; reload: seconds between two looks for new files, 0 for none; api_keys: a
     file of keys, one of which a client must give; cors: origins whose pages may ask; access_log: a
-    line of JSON for each answer on standard error; tls_cert, tls_key: PEM files, for HTTPS;
+    line of JSON for each answer on standard error; tls_cert, tls_key: PEM files, for HTTPS; grpc_port:
+    answer over gRPC too, on this port;
     allow_uncertified: whatever a certificate says. What was accepted when the signal came is answered (within 30 s).
 
     Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to NS723 as open_model,
     NS724 (the address cannot be had), NS725 (the name cannot stand in a URL), NS730 (a folder
-    without models), NS731 (no keys), NS732 (no certificate for HTTPS), NS733 (a worker ended).
+    without models), NS731 (no keys), NS732 (no certificate for HTTPS), NS733 (a worker ended),
+    NS747 (gRPC is not installed).
     """
     if workers > 1 and control:
         raise ValueError("control needs one worker: a request to load a model reaches one of them only")
+    if grpc_port is not None:
+        check_installed()
     if workers > 1 and not threads:
         threads = max(1, (os.cpu_count() or 1) // workers)
     work = partial(
@@ -70,18 +79,22 @@ def serve(  # noqa: PLR0913 - the command's options
         join=join, ways=(drain_delay, control, reload), api_keys=api_keys, cors=tuple(cors),
         access_log=access_log, tls=(tls_cert, tls_key), allow_uncertified=allow_uncertified,
     )  # fmt: skip
-    if workers == 1:
-        work(partial(print, flush=True), port=port)
-        return
-    with _hold(host, port) as holder:
-        run_workers(workers, partial(work, port=holder.getsockname()[1], shared=True))
+    with ExitStack() as held:
+        if grpc_port is not None:
+            grpc_port = held.enter_context(_hold(host, grpc_port)).getsockname()[1]
+        work = partial(work, grpc_port=grpc_port)
+        if workers == 1:
+            work(partial(print, flush=True), port=port)
+            return
+        port = held.enter_context(_hold(host, port)).getsockname()[1]
+        run_workers(workers, partial(work, port=port, shared=True))
 
 
 def _work(  # noqa: PLR0913 - the command's options
     path: Path, name: str | None, say: Callable[[str], None], *, host: str, port: int, device: str,
     threads: int, limits: Limits, join: bool, ways: tuple[float, bool, float], api_keys: Pathlike | None,
     cors: tuple[str, ...], access_log: bool, tls: tuple[Pathlike | None, Pathlike | None],
-    allow_uncertified: bool, shared: bool = False,
+    allow_uncertified: bool, grpc_port: int | None = None, shared: bool = False,
 ) -> None:  # fmt: skip
     """What one process does; it calls `say` once it answers. shared: others have the port too."""
     files = choose_files(path, name)
@@ -89,6 +102,7 @@ def _work(  # noqa: PLR0913 - the command's options
     door = Doorkeeper(keys, cors, access_log)
     secure = make_secure(*tls)
     scheme = "https" if secure else "http"
+    rpc = None if grpc_port is None else Address(host, grpc_port, read_pem(*tls))
 
     def open_file(path: Path) -> Model:
         return open_model(path, device, threads, allow_uncertified=allow_uncertified)
@@ -99,10 +113,11 @@ def _work(  # noqa: PLR0913 - the command's options
         shown = f"[{host}]" if ":" in host else host
         models = ", ".join(repository.models)
         announcement = f"serving {models} on {scheme}://{shown}:{listener.getsockname()[1]}"
+        if rpc is not None:
+            announcement += f" and {scheme.replace('http', 'grpc')}://{shown}:{grpc_port}"
         words = f"{announcement}\n{limits_text(limits)}"
-        run_loop(
-            lambda: run_server(repository, limits, listener, lambda: say(words), Ways(*ways, door, secure))
-        )
+        kept = Ways(*ways, door, secure, rpc)
+        run_loop(lambda: run_server(repository, limits, listener, lambda: say(words), kept))
 
 
 def make_secure(cert: Pathlike | None, key: Pathlike | None) -> ssl.SSLContext | None:
@@ -115,6 +130,13 @@ def make_secure(cert: Pathlike | None, key: Pathlike | None) -> ssl.SSLContext |
     except (OSError, ValueError) as error:
         raise fail("NS732", str(error), path=os.fspath(cert or key or "")) from error
     return context
+
+
+def read_pem(cert: Pathlike | None, key: Pathlike | None) -> tuple[bytes, bytes] | None:
+    """A private key and its certificate, which were found to fit; a certificate may hold its key."""
+    if cert is None:
+        return None
+    return read_bytes(key or cert, None, PEM), read_bytes(cert, None, PEM)
 
 
 def choose_files(path: Path, name: str | None) -> Callable[[], Files]:

@@ -54,10 +54,10 @@ class Server:
         self.line = self.process.stdout.readline()
         self.limits = self.process.stdout.readline()
         watchdog.cancel()
-        found = re.fullmatch(r"serving (.+) on http://(\S+):(\d+)\n", self.line)
+        found = re.fullmatch(r"serving (.+) on http://(\S+):(\d+)(?: and grpc://(\S+))?\n", self.line)
         assert found, f"{self.line!r} {self.process.communicate()[1]}"
         self.name, self.host, self.port = found[1], found[2], int(found[3])
-        self.address = f"{self.host}:{self.port}"
+        self.address, self.grpc = f"{self.host}:{self.port}", found[4]
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         """Exit status and what was printed."""

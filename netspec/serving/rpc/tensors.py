@@ -1,0 +1,144 @@
+"""The infer call's messages: a ModelInferRequest to a checked Inference, outputs to a
+ModelInferResponse. What fits and what does not is protocol.py's to say, as for JSON.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from netspec.serving.engine import Model
+from netspec.serving.protocol import Inference, read_inference, wanted_tensors
+from netspec.serving.rpc.messages import message_class
+from netspec.serving.rpc.wire import check_parts
+from netspec.serving.tensors import RequestError
+from netspec.serving.values import from_binary, from_json, to_binary
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["read_message", "read_tensors", "write_message"]
+
+CONTENTS = {
+    "BOOL": "bool_contents",
+    **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
+    **dict.fromkeys(("UINT8", "UINT16", "UINT32"), "uint_contents"),
+    "INT64": "int64_contents", "UINT64": "uint64_contents",
+    "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
+}  # fmt: skip
+
+
+def read_message(body: bytes, most: int) -> Any:
+    """A ModelInferRequest; most: values that its contents may hold one by one. Raises RequestError."""
+    from google.protobuf.message import DecodeError
+
+    check_parts(body, most)
+    try:
+        return message_class("ModelInferRequest").FromString(body)
+    except DecodeError as error:
+        raise RequestError("the message must be a ModelInferRequest: it cannot be decoded") from error
+
+
+def read_tensors(message: Any, model: Model) -> Inference:
+    """The request that fits the model. Raises RequestError."""
+    request = {
+        "id": message.id or None,
+        "parameters": read_parameters(message.parameters),
+        "inputs": [describe_tensor(each) for each in message.inputs],
+        "outputs": [describe_output(each) for each in message.outputs],
+    }
+    return read_inference(request, MessageTensors(message), model)
+
+
+def describe_tensor(tensor: Any) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "datatype": tensor.datatype,
+        "shape": list(tensor.shape),
+        "parameters": read_parameters(tensor.parameters),
+    }
+
+
+def describe_output(output: Any) -> dict[str, Any]:
+    return {"name": output.name, "parameters": read_parameters(output.parameters)}
+
+
+def read_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Each by the one value that it has; one without is None, which nothing understands."""
+    found = {}
+    for name, value in given.items():
+        which = value.WhichOneof("choice")
+        found[name] = getattr(value, which) if which else None
+    return found
+
+
+class MessageTensors:
+    """Where the values of a message's inputs are: all in raw_input_contents, in the order of the
+    inputs, or each in its own contents.
+    """
+
+    words: Mapping[str, tuple[str, ...]] = {
+        "request": ("timeout",),
+        "input": (),
+        "output": ("classification",),
+    }
+
+    def __init__(self, message: Any) -> None:
+        self.raw = message.raw_input_contents
+        self.contents = {each.name: each.contents for each in message.inputs if each.HasField("contents")}
+        self.places = {each.name: number for number, each in enumerate(message.inputs)}
+        self.binary = bool(self.raw)
+
+    def take(self, name: str, tensor: Mapping[str, Any]) -> "np.ndarray":
+        if not self.raw:
+            return self.take_contents(name, tensor)
+        if name in self.contents or len(self.raw) != len(self.places):
+            raise RequestError(
+                f"the message must have contents for each input, or raw_input_contents for all"
+                f" {len(self.places)}: it has {len(self.raw)} of these"
+            )
+        data = memoryview(self.raw[self.places[name]])
+        return from_binary(name, tensor["datatype"], tensor["shape"], data)
+
+    def take_contents(self, name: str, tensor: Mapping[str, Any]) -> "np.ndarray":
+        field = CONTENTS.get(tensor["datatype"])
+        if field is None:
+            raise RequestError(f"input {name!r} of datatype {tensor['datatype']} needs raw_input_contents")
+        contents = self.contents.get(name)
+        values = list(getattr(contents, field)) if contents is not None else []
+        filled = [each.name for each, _ in contents.ListFields()] if contents is not None else []
+        if set(filled) - {field}:
+            raise RequestError(f"contents of input {name!r} must be {field} alone: got {', '.join(filled)}")
+        if field == "bytes_contents":
+            values = read_strings(name, values)
+        return from_json(name, tensor["datatype"], tensor["shape"], values)
+
+    def end(self) -> None:
+        if self.raw and len(self.raw) != len(self.places):
+            raise RequestError(
+                f"raw_input_contents must be one for each of {len(self.places)} inputs: got {len(self.raw)}"
+            )
+
+
+def read_strings(name: str, values: list[bytes]) -> list[str]:
+    try:
+        return [value.decode() for value in values]
+    except UnicodeDecodeError as error:
+        raise RequestError(f"contents of input {name!r} must be UTF-8: {error.reason}") from error
+
+
+def write_message(
+    name: str, version: str, request: Inference, outputs: "Mapping[str, np.ndarray]", model: Model
+) -> Any:
+    """The answer: tensors as raw bytes where the request had them so, else as typed contents."""
+    message = message_class("ModelInferResponse")(model_name=name, model_version=version, id=request.id or "")
+    tensors = list(wanted_tensors(request, outputs, model))
+    typed = all(not wanted.binary and datatype in CONTENTS for wanted, datatype, _ in tensors)
+    for wanted, datatype, array in tensors:
+        added = message.outputs.add(name=wanted.name, datatype=datatype, shape=array.shape)
+        if typed:
+            values = array.ravel().tolist()
+            if datatype == "BYTES":
+                values = [value.encode() for value in values]
+            getattr(added.contents, CONTENTS[datatype]).extend(values)
+        else:
+            message.raw_output_contents.append(to_binary(array))
+    return message
