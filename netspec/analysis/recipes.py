@@ -1,5 +1,5 @@
 """What the recipes of a training ask for and do not find. In: a resolved spec; out: NS600, NS611,
-in `check` and before `train` begins.
+NS617, in `check` and before `train` begins.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ __all__ = ["recipe_faults"]
 
 
 def recipe_faults(resolved: Resolved) -> Iterator[Diagnostic]:
-    """NS600 for each word that counts tests, where the training makes none; NS611 for folds and
-    samples that cannot be drawn.
+    """NS600 for each word that counts tests, where the training makes none; NS611 and NS617 for folds
+    and samples that cannot be drawn.
     """
     train, section = resolved.file.train, resolved.spec.section("train")
     if train is None or section is None:
@@ -69,6 +69,30 @@ def draw_faults(train: TrainSection, section: Located) -> Iterator[Diagnostic]:
         if data is not None and data.bootstrap is not None:
             fact = f"bootstrap draws training samples: it belongs to data, not to {word}"
             yield Diagnostic("NS611", fact, section.mapping[word].key_span("bootstrap"))
+    yield from weight_faults(train, section)
     if train.data is not None and train.data.bootstrap is not None and train.data.streams:
         fact = "bootstrap draws single samples, streams keep the order of the text"
         yield Diagnostic("NS611", fact, section.mapping["data"].key_span("bootstrap"))
+
+
+def weight_faults(train: TrainSection, section: Located) -> Iterator[Diagnostic]:
+    """NS617 where samples have weights and something else says in what order they come."""
+    for word in ("val_data", "test_data"):
+        data = getattr(train, word)
+        if data is not None and data.sample_weights is not None:
+            fact = f"sample_weights draw training samples: they belong to data, not to {word}"
+            yield Diagnostic("NS617", fact, section.mapping[word].key_span("sample_weights"))
+    data = train.data
+    if data is None or data.sample_weights is None:
+        return
+    others = {
+        "bootstrap": data.bootstrap is not None,
+        "balance": data.balance,
+        "streams": data.streams,
+        "shuffle: false": data.shuffle is False,
+    }
+    for word in (word for word, there in others.items() if there):
+        fact = f"sample_weights draw the samples, and so would {word}: give one of them"
+        if word in ("streams", "shuffle: false"):
+            fact = f"sample_weights draw single samples, {word} keeps their order"
+        yield Diagnostic("NS617", fact, section.mapping["data"].key_span("sample_weights"))

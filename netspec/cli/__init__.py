@@ -40,6 +40,7 @@ COMMANDS = {
     "time": "Measure how long a call takes, and which layers take it.",
     "export": "Write the network as ONNX, certified against torch.",
     "bag": "Make one model of several runs.",
+    "boost": "Train several nets, each on what those before it get wrong, as one model.",
     "prune": "Make a smaller run of a run.",
     "verify": "Check that a model is the one that was certified.",
     "predict": "Run one input through an exported model.",

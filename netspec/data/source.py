@@ -62,7 +62,8 @@ class Source(ABC):
     have so many and keep their order; 0: samples stand for themselves.   steady: a sample has the same values whenever it is read.
     named: `where` calls a sample by a name of its own, as a file has.   length: samples of the first field are made so long along
     their last axis when they become a batch (framing.py).   facts: what training data fix for all other data, as JSON has it, such as a
-    rate, categories, means.   left_out: why some samples are not among them, which `on_error: skip` allows.
+    rate, categories, means.   left_out: why some samples are not among them, which `on_error: skip` allows.   weights: how often a training
+    draws each of them; None: all alike.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Source(ABC):
     length: int | None = None
     facts: Mapping[str, Any] = {}
     left_out: tuple[str, ...] = ()
+    weights: "Array | None" = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -167,6 +169,8 @@ class Subset(Source):
         self.classes, self.color, self.decoded = source.classes, source.color, source.decoded
         self.steady, self.named = source.steady, source.named
         self.length, self.facts, self.left_out = source.length, source.facts, source.left_out
+        if source.weights is not None:
+            self.weights = source.weights[indices]
 
     def __len__(self) -> int:
         return len(self.indices)

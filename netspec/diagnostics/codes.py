@@ -213,6 +213,8 @@ CODES: dict[str, Code] = {
     "NS614": Code("torch.compile does not work here"),
     "NS615": Code("nothing can be pruned"),
     "NS616": Code("a teacher that does not fit"),
+    "NS617": Code("weights of samples that do not fit"),
+    "NS618": Code("nothing to boost"),
     "NS619": Code("no learning rate was found"),
     "NS620": Code("annotations cannot be read"),
     "NS621": Code("boxes that hold nothing"),
@@ -333,6 +335,7 @@ CODES: dict[str, Code] = {
     "NS695": Code("the learning rate is no rate"),
     "NS696": Code("classes cannot be balanced"),
     "NS697": Code("a mask that does not fit"),
+    "NS698": Code("boosting has ended early", "warning"),
     "NS699": Code("chosen by test data", "warning"),
     # 5: compiling
     "NS501": Code("cannot write the file"),

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from netspec.compiled import compile as compiled
 from netspec.exporters.export import Export, Origin, export_model
 from netspec.read_options import PLAIN, Reading
-from netspec.recipes.composed import compose, write_composed
+from netspec.recipes.composed import Composed, compose, write_composed
 from netspec.recipes.members import load_members
 from netspec.training.run.checkpoint import WEIGHTS
 from netspec.training.run.loading import load_weights
 
-__all__ = ["Bag", "bag"]
+__all__ = ["Bag", "bag", "export_made"]
 
 
 class Bag(NamedTuple):
@@ -40,7 +40,13 @@ def bag(
     members = load_members(runs, weights, reading)
     made = compose(members, [1 / len(members)] * len(members), f"{members[0].program.name}-bag")
     write_composed(made, folder, {"bag": [str(run) for run in runs]})
+    return Bag(folder, export_made(made, folder, model, device, progress))
+
+
+def export_made(
+    made: Composed, folder: Path, model: Path | None, device: str, progress: Callable[[int, int, str], None]
+) -> Export:
+    """The model of a net that is made of others, as `netspec export` writes it."""
     net = load_weights(compiled(made.program, "deploy"), folder / WEIGHTS)
     origin = Origin(made.program, net, folder)
-    path = model or folder / "model.onnx"
-    return Bag(folder, export_model(origin, path, device=device, progress=progress))
+    return export_model(origin, model or folder / "model.onnx", device=device, progress=progress)

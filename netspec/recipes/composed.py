@@ -26,6 +26,8 @@ __all__ = ["Composed", "compose", "write_composed"]
 
 KEPT = ("data", "val_data", "test_data", "split", "solver", "fill", "augment")
 """What is taken over of `train:`, so that the model can be tested; recipes were the members'."""
+DRAWING = ("bootstrap", "sample_weights")
+"""How a member's samples were drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +169,7 @@ def training(member: Member, said: Mapping[str, Any]) -> dict[str, Any]:
     """`train:` of the first member, as far as it can measure the net that is made."""
     found = {key: said[key] for key in KEPT if said.get(key) not in (None, {}, [])}
     if isinstance(found.get("data"), dict):
-        found["data"] = {key: value for key, value in found["data"].items() if key != "bootstrap"}
+        found["data"] = {key: value for key, value in found["data"].items() if key not in DRAWING}
     split = found.get("split")
     if isinstance(split, dict) and split.get("folds"):
         # each member learned from other folds: none of them is anybody's validation data

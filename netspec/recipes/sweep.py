@@ -13,10 +13,9 @@ from typing import NamedTuple
 from netspec import driver
 from netspec.analysis.recipes import recipe_faults
 from netspec.diagnostics import Diagnostic, SpecError, fail
-from netspec.file_reading import read_bytes
-from netspec.file_writing import write_text
 from netspec.frozen_classes import replace_fields
 from netspec.read_options import Reading
+from netspec.recipes.held_plan import begin_folder
 from netspec.recipes.outcomes import Outcome, find_mean, read_outcome
 from netspec.training.observers.judge import Judge
 from netspec.training.progress import Reporter, Silent
@@ -30,7 +29,6 @@ SWEEP = "sweep.json"
 MOST = 1000
 """Runs of a sweep: more are a slip, as a product of long lists."""
 FOLDS, FOLD, SHARE = "train.split.folds", "train.split.fold", "train.split.val"
-LONGEST = 1 << 20
 DIVERGED = "NS672"
 
 
@@ -163,7 +161,7 @@ def sweep(
     check_plan(plan)
     runs = plan.runs()
     programs = [load(plan, choice, fold, reading) for choice, fold in runs]
-    begin_folder(folder, plan, reading, resume)
+    begin_folder(folder, SWEEP, plan_text(plan, reading), resume)
     rows, signal = list[Row](), None
     width = len(str(len(runs)))
     for i, ((choice, fold), program) in enumerate(zip(runs, programs, strict=True), 1):
@@ -220,28 +218,6 @@ def describe(choice: Mapping[str, str], fold: int) -> str:
 
 
 # --- the folder ------------------------------------------------------------------------------------------------------
-
-
-def begin_folder(folder: Path, plan: Plan, reading: Reading, resume: bool) -> None:
-    """Write down what is swept, or see that it is what the folder holds."""
-    held = plan_text(plan, reading)
-    if not (folder / SWEEP).is_file():
-        if resume:
-            raise fail("NS679", f"it holds no {SWEEP}", path=str(folder))
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / SWEEP, held, "NS673", follow=False)
-    elif not resume:
-        raise fail("NS677", f"it holds {SWEEP}", path=str(folder))
-    elif read_held(folder) != held:
-        raise fail("NS610", "it holds a sweep of other settings", path=str(folder))
-
-
-def read_held(folder: Path) -> str:
-    """What a folder says that it holds: it is compared, never followed."""
-    try:
-        return read_bytes(folder / SWEEP, [folder], LONGEST).decode("utf-8", "replace")
-    except OSError as error:
-        raise fail("NS610", error.strerror or str(error), path=str(folder / SWEEP)) from error
 
 
 def plan_text(plan: Plan, reading: Reading) -> str:

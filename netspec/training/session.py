@@ -281,7 +281,7 @@ def session(
     seed = seed if seed is not None else section.solver.random_seed
     if seed < 0:
         seed = draw_seed()
-    feeds = Feeds.open(program, *graphs, facts)
+    feeds = Feeds.open(program, *graphs, facts).weighted()
     typed = {role: graphs[role != "train"] for role in feeds.parts()}
     numbers = {role: feeds.numbers(role, graph) for role, graph in typed.items()}
     rules = {role: feeds.rules(role, graph) for role, graph in typed.items()}

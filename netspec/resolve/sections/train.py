@@ -119,6 +119,13 @@ class DataSection(Record):
             " changes; the number is what the draw follows from"
         ),
     )
+    sample_weights: str | None = param(
+        default=None,
+        doc=(
+            "train.data: a file with a number for each sample, a line each: an epoch draws as many samples as"
+            " there are, with replacement, each by its share of the sum"
+        ),
+    )
     on_error: Literal["stop", "skip"] = param(
         default="stop",
         doc=(

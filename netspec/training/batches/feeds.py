@@ -17,6 +17,7 @@ from torch import nn
 from netspec import driver
 from netspec.data.binding import LabelRule, bind, check_shares, values_of
 from netspec.data.registry import Place, Role, beside, check_parts, open_beside, open_sources
+from netspec.data.sample_weights import weigh
 from netspec.data.source import Source
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
@@ -106,6 +107,13 @@ class Feeds:
         train, val, test = map(sources.get, ("train", "val", "test"))
         return replace(self, train=train, val=val, test=test)
 
+    def weighted(self) -> "Feeds":
+        """The same, the training samples as often as `sample_weights` says. NS617: they do not fit."""
+        data = section_of(self.program).data
+        if self.train is None or data is None or data.sample_weights is None:
+            return self
+        return replace(self, train=weigh(self.train, data.sample_weights, self.place))
+
     def parts(self) -> dict[str, Source]:
         """The opened sources by the part that they are; empty where data layers read the data."""
         opened = {"train": self.train, "val": self.val, "test": self.test}
@@ -146,17 +154,32 @@ class Feeds:
         }[role]
         if data is None or source is None:
             return layer_batches(typed, arguments(net), role, seed, device, label_rules(typed))
-        feed, names = self.feed(role, typed, source, data), arguments(net)
-        feed = feed._replace(
+        feed = self.by_arguments(self.feed(role, typed, source, data), typed, net)
+        return batches_of(source, data, feed, role, seed, str(device))
+
+    def in_order(self, typed: TypedGraph, net: nn.Module, device: torch.device) -> Batches:
+        """The training samples once, in order, unchanged. NS681: data layers read them."""
+        data = section_of(self.program).data
+        if data is None or self.train is None:
+            raise fail("NS681", "its own data layers read the samples", path=self.program.name)
+        once = data.replace(shuffle=None, balance=False, sample_weights=None)
+        feed = self.by_arguments(self.feed("val", typed, self.train, once), typed, net)
+        return batches_of(self.train, once, feed, "val", 0, str(device))
+
+    def by_arguments(self, feed: Feed, typed: TypedGraph, net: nn.Module) -> Feed:
+        """A feed by the names of a net's arguments in place of the spec's."""
+        names = arguments(net)
+        return feed._replace(
             fields={names[name]: field for name, field in feed.fields.items()},
             transforms={names[name]: change for name, change in feed.transforms.items()},
             frames={names[name]: change for name, change in feed.frames.items()},
             augmenters=tuple(rename(each, names) for each in feed.augmenters),
             integers=frozenset(names[name] for name in feed.integers),
             shares=frozenset(names[name] for name in feed.shares),
-            fills={names[name]: fill for name, fill in fills_of(typed, section.fill).items()},
+            fills={
+                names[name]: fill for name, fill in fills_of(typed, section_of(self.program).fill).items()
+            },
         )
-        return batches_of(source, data, feed, role, seed, str(device))
 
     def feed(self, role: Role, typed: TypedGraph, source: Source, data: DataSection) -> Feed:
         """What feeds each input of the net of a role, by the spec's names. Raises SpecError."""

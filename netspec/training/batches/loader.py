@@ -7,6 +7,7 @@ there; random changes are made by that thread too. The batches are the same: eac
 """
 
 import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, Self
@@ -104,7 +105,8 @@ class Batches:
         self.device = torch.device(device)
         self.prefetch = prefetch
         self.classes = samples_by_class(source) if order.balance else []
-        self.indices = Indices(len(source), order, self.classes)
+        self.weights = source.weights if order.wrap else None
+        self.indices = Indices(len(source), order, self.classes, self.weights)
         self.position = 0
         self.share = Share()
         self.ahead: Prefetch[Ready] | None = None
@@ -199,6 +201,7 @@ class Batches:
             "shuffle": int(self.order.shuffle),
             "balance": int(self.order.balance),
             "streams": self.source.streams,
+            "weights": hash_weights(self.weights),
             "data": self.identity,
         }
 
@@ -211,8 +214,8 @@ class Batches:
         """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are
         not those of the checkpoint.
         """
-        now, state = self.state(), {"streams": 0, "balance": 0, **state}
-        for word in ("samples", "seed", "shuffle", "balance", "streams"):
+        now, state = self.state(), {"streams": 0, "balance": 0, "weights": 0, **state}
+        for word in ("samples", "seed", "shuffle", "balance", "streams", "weights"):
             if state.get(word, -1) != now[word]:
                 raise fail(
                     "NS659",
@@ -246,6 +249,13 @@ class Batches:
         self.close()
 
 
+def hash_weights(weights: Array | None) -> int:
+    """What tells the weights of samples from others; 0 where all count alike."""
+    if weights is None:
+        return 0
+    return zlib.crc32(np.ascontiguousarray(weights, np.float64).tobytes())
+
+
 class Reader:
     """What the reading thread does: batch 0, 1, ... after a position, on the device. Shares nothing
     that changes.
@@ -258,7 +268,9 @@ class Reader:
             self.ours, self.step = batches.share.rows, self.size
         self.feed, self.seed, self.resident = batches.feed, batches.order.seed, batches.resident
         self.fields = dict.fromkeys(batches.feed.fields.values())
-        self.indices = indices or Indices(len(batches.source), batches.order, batches.classes)
+        self.indices = indices or Indices(
+            len(batches.source), batches.order, batches.classes, batches.weights
+        )
         self.position = position
         self.rules, self.numbers = batches.unchecked, batches.numbers
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from netspec.data.source import Array
 
-__all__ = ["Epoch", "Indices", "Order", "Share", "balanced", "entropy", "permutation"]
+__all__ = ["Epoch", "Indices", "Order", "Share", "balanced", "entropy", "permutation", "weighted"]
 
 REPEATS = 32
 """Bits that number epochs; those above count how often a sample came in one."""
@@ -84,15 +84,39 @@ def balanced(classes: Sequence[Array], count: int, seed: int, epoch: int) -> Epo
     return Epoch(np.concatenate(parts)[shuffled], np.concatenate(again)[shuffled])
 
 
+def weighted(weights: Array, seed: int, epoch: int) -> Epoch:
+    """An epoch of as many samples as there are weights, drawn with replacement, each by its share of
+    their sum, from (seed, epoch).
+    """
+    draw = np.random.RandomState(np.random.MT19937(entropy(seed, 3, epoch)))
+    bounds = np.cumsum(weights / weights.sum())
+    # a draw may lie behind a sum that rounding left below 1; what weighs nothing is never drawn
+    last = np.flatnonzero(weights)[-1]
+    order = np.minimum(np.searchsorted(bounds, draw.random_sample(len(weights)), side="right"), last)
+    return Epoch(order, count_before(order))
+
+
+def count_before(order: Array) -> Array:
+    """How often each number came before, at each place."""
+    at = np.argsort(order, kind="stable")
+    _, counts = np.unique(order, return_counts=True)
+    again = np.empty(len(order), np.int64)
+    again[at] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return again
+
+
 class Indices:
     """Indices of the samples from any position on; keeps the order of the epoch it was asked for
     last.
     """
 
-    def __init__(self, count: int, order: Order, classes: Sequence[Array] = ()) -> None:
+    def __init__(
+        self, count: int, order: Order, classes: Sequence[Array] = (), weights: Array | None = None
+    ) -> None:
         self.count = count
         self.order = order
         self.classes = classes
+        self.weights = weights
         self.known: tuple[int, Epoch] | None = None
 
     def at(self, position: int, size: int) -> Array:
@@ -111,7 +135,7 @@ class Indices:
         again in its pass another number each time, since random changes follow from it.
         """
         passes = np.arange(position, position + size) // self.count
-        if not self.classes or not size:
+        if not size or (not self.classes and self.weights is None):
             return passes
         again = [self.epoch(number).again[begin:end] for number, begin, end in self.stretches(position, size)]
         return passes + (np.concatenate(again) << REPEATS)
@@ -131,6 +155,8 @@ class Indices:
 
     def draw(self, number: int) -> "Epoch":
         """The order of an epoch."""
+        if self.weights is not None:
+            return weighted(self.weights, self.order.seed, number)
         if self.classes:
             return balanced(self.classes, self.count, self.order.seed, number)
         if self.order.shuffle:
