@@ -26,6 +26,7 @@ def backward_memory(typed: TypedGraph, sizes: Mapping[str, int]) -> int | None:
     nodes = typed.graph.nodes
     step = {node: i for i, node in enumerate(nodes)}
     last = last_uses(typed, fusions, own)
+    # what comes and goes at each step: the running sum is what is alive, in one pass
     change = [0] * (len(nodes) + 2)
     if extra is None:
         return None
@@ -34,6 +35,7 @@ def backward_memory(typed: TypedGraph, sizes: Mapping[str, int]) -> int | None:
         change[first] += size
         change[end + 1] -= size
 
+    # backward goes from the end: at a layer's turn those before it still hold what they keep
     for node, size in extra.items():
         live(size, step[node], len(nodes))
     lasting, learns = {own[value] for value in kept}, learning(typed)

@@ -89,6 +89,7 @@ def stream_axis(typed: TypedGraph, source: Value) -> int | None:
     """Of the first two axes of an input that which is not time for a recurrent layer behind it;
     None where none tells it.
     """
+    # a recurrent layer reads many steps along time, and one along the streams
     for axis in (0, 1) if len(typed.types[source].shape) > 1 else ():
         found = trace_rows(typed, {source: axis})
         for node in (node for node in typed.graph.nodes if "recurrent" in node.layer.traits):
@@ -110,6 +111,7 @@ def through(typed: TypedGraph, node: Node, bottom: int, top: Value, looks: Reads
         if (
             step is not None
             and step.axis == rows.axis
+            # one unit each, and none brought in by the border: row for row
             and step.edge == step.back == 0
             and step.first == step.last
         ):
@@ -144,6 +146,7 @@ def reshape_rows(before: Sequence[Size], after: Sequence[Size], rows: Rows) -> R
 
 def join_rows(a: Rows, b: Rows) -> Rows:
     """Of a value that reads two others."""
+    # the worse of both counts, and what is proven before what is not known
     for state in (MIXED, UNKNOWN):
         found = next((rows for rows in (a, b) if rows.state == state), None)
         if found is not None:

@@ -71,6 +71,7 @@ class Partition:
     def surroundings(self, vertex: int) -> tuple[Any, ...]:
         """The classes of what a vertex refers to, in order, and of what refers to it."""
         reads = tuple((self.of[other], part) for other, part in self.things.reads[vertex])
+        # readers sorted: in which order they were given must not count
         return reads, tuple(sorted((self.of[other], part) for other, part in self.things.readers[vertex]))
 
     def refine(self, changed: Iterable[int] | None = None) -> "Partition":
@@ -92,6 +93,7 @@ class Partition:
         groups: dict[tuple[Any, ...], list[int]] = {}
         for vertex in self.members[number]:
             groups.setdefault(self.surroundings(vertex), []).append(vertex)
+        # the largest part keeps its number (Hopcroft 1971): a vertex moves log n times at most
         first, *rest = sorted(groups, key=lambda key: (-len(groups[key]), key))
         self.members[number] = groups[first]
         for key in rest:
@@ -127,6 +129,7 @@ def rank_vertices(things: Things, choose: Choice = min) -> list[int]:
     """The vertices in an order that depends on the graph alone, up to automorphism."""
     found, tries = Partition(things).refine(), TRIES
     while undecided := found.undecided:
+        # the smallest class first: the fewest marks to try
         number = min(undecided, key=lambda n: (len(found.members[n]), n))
         alike = found.members[number]
         tries -= len(alike) * len(things.labels)

@@ -29,6 +29,7 @@ def find_turned_inputs(graph: Graph) -> list[Input]:
 def looks_turned(shape: tuple[Size, ...]) -> bool:
     sides = shape[1:-1]
     return (
+        # pictures and volumes, with their batch
         len(shape) in (4, 5)
         and shape[-1] in COLORS
         and all(not isinstance(size, int) or size >= LEAST for size in sides)

@@ -228,6 +228,7 @@ def output_layers(typed: TypedGraph, weighed: set[Node]) -> set[Node]:
         if value.node in weighed:
             found.add(value.node)
         else:
+            # what has no weights passes the question on to what it reads
             waiting += value.node.bottoms
     return found
 

@@ -156,6 +156,7 @@ def start(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
             ):
                 found.append(describe_difference(name, node.layer, twin.layer))
     pairs = zip(typed.weights[node], twin.layer.weights(*bottoms), strict=False)
+    # Caffe counts fans by the stored shape, whose first axis may be that of the inputs
     if not found and any(old.filler == new.filler and old.drawn != new.drawn for old, new in pairs):
         found.append("its fans are counted otherwise")
     return found

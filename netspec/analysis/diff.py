@@ -90,6 +90,7 @@ def in_order(
     from difflib import SequenceMatcher
 
     before, after = ([signature(t, n) for n in nodes] for t, nodes in ((a, here), (b, there)))
+    # from 200 items on difflib takes frequent ones for junk: nets repeat their layers
     for block in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
         yield from zip(
             there[block.b : block.b + block.size], here[block.a : block.a + block.size], strict=True
@@ -97,6 +98,7 @@ def in_order(
 
 
 def signature(typed: TypedGraph, node: Node) -> tuple[Any, ...]:
+    # counts, not shapes: a dense layer may have become a convolution
     return tuple(product(w.shape) for w in typed.weights[node]) or (node.layer.type,)
 
 
@@ -283,6 +285,7 @@ def same_order(a: TypedGraph, b: TypedGraph, old: WeightRef, new: WeightRef) -> 
     read, window = (
         [size for size in shape if size != 1] for shape in (bottom.shape[axis:], folded.weight.shape[1:])
     )
+    # a single axis longer than 1 flattens in one order only
     return read == window or len(read) == 1
 
 
@@ -290,6 +293,7 @@ def move(old: WeightRef | None, new: WeightRef) -> Move:
     fresh = Move("new", None, None, new.name, new.weight.shape)
     if old is None or product(old.weight.shape) != product(new.weight.shape):
         return fresh
+    # (out, in) on one side, (in, out) on the other: a dense layer with transpose
     turned = len(old.weight.shape) == 2 and old.weight.outputs != new.weight.outputs
     before = old.weight.shape[::-1] if turned else old.weight.shape
     if not flattens_alike(before, new.weight.shape):

@@ -65,6 +65,7 @@ def trace_tops(node: Node, typed: TypedGraph) -> tuple[TensorType, ...]:
         found = name_parameters(node.layer).infer(
             *(name_axes(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
         )
+    # some rules index or count by a size: their arithmetic is not to be had
     except Exception:
         return ()
     if isinstance(found, TensorType):

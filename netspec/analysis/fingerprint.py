@@ -28,6 +28,7 @@ def network_hash(graphs: Iterable[TypedGraph]) -> str:
     """64 hexadecimal digits for a net given by the graphs of its phases."""
     every = sorted(graphs, key=lambda typed: typed.graph.phase)
     alike = len({digest(by_name(typed)) for typed in every}) == 1
+    # phases that run the same are one net: `phase` words that change nothing do not count
     return Individuals(every[:1] if alike else every, phased=not alike).hash()
 
 
@@ -111,6 +112,7 @@ class Individuals:
         order = self.order()
         rank = {vertex: i for i, vertex in enumerate(order)}
         return digest(
+            # the second way of counting: hashes of different ways must not meet
             "netspec 2",
             [(self.labels[v], [(rank[other], part) for other, part in self.reads[v]]) for v in order],
         )
@@ -215,11 +217,14 @@ def content(typed: TypedGraph, node: Node) -> Any:
     """
     try:
         made: Any = node.layer.torch(*typed.bottoms(node))
+    # a module is built of numbers: where a size is open the parameters speak
     except Exception:
         made = parameters(node)
     weights = [(w.name, w.shape, w.kind, w.drawn) for w in typed.weights[node]]
     settings = [
-        node.params[i][1:3] if i < len(node.params) else ParamSpec()[1:3] for i in range(len(weights))
+        # lr_mult and decay_mult; whose tensor it is the vertices tell, its name does not count
+        node.params[i][1:3] if i < len(node.params) else ParamSpec()[1:3]
+        for i in range(len(weights))
     ]
     return node.layer.type, made, weights, settings
 
@@ -238,9 +243,11 @@ def text_of(part: Any) -> str:
         return "{" + ",".join(f"{key}:{text_of(part[key])}" for key in sorted(part)) + "}"
     if isinstance(part, (list, tuple)):
         return "(" + ",".join(map(text_of, part)) + ")"
+    # before numbers: True == 1 in Python, and true is no number here
     if isinstance(part, (bool, Dim)) or part is None:
         return str(part)
     if isinstance(part, (int, float)):
+        # 1 and 1.0 are one value, however it is written
         if float(part) == part:
             return repr(float(part))
         return repr(part)

@@ -67,6 +67,7 @@ class Pass:
 
     def run(self) -> "Pass":
         for given in self.graph.inputs:
+            # a data layer itself tells the types that it feeds
             if given.type is None and given.node is not None and given.value not in self.types:
                 self.visit(given.node)
         for given in self.graph.inputs:
@@ -96,11 +97,13 @@ class Pass:
 
     def ruling(self, layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> Ruling:
         """Ask the layer's rules, or what they said of the same bottoms before. Raises RuleError."""
+        # an id stays its own while the answer holds the layer; hashing parameters costs more
         key = (id(layer), bottoms, count)
         if key not in self.rulings:
             self.rulings[key] = ask_rule(layer, bottoms, count)
         found = self.rulings[key]
         if isinstance(found, Refusal):
+            # a kept traceback would hold the frames of the walk, and grow each time
             raise found.error.with_traceback(None)
         return found
 
@@ -307,6 +310,7 @@ def causes(
             if name in node.places and type(value) is int and (span := node.places[name]) is not None:
                 labels.append(Label(span, f"{name} is {value}"))
         return tuple(labels)
+    # of a join, why its branches differ: not which one shrank most
     found_by = (nearest_change,) if len(bottoms) > 1 else (nearest_change, steepest)
     for bottom, find in ((bottom, find) for bottom in node.bottoms for find in found_by):
         maker = find(bottom, types)
@@ -363,6 +367,7 @@ def retrace_rule(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | N
             del tops
     except RuleError as error:
         return error
+    # a rule that needs plain numbers: its first message stands, without arithmetic
     except Exception:
         return None
     return None
@@ -402,6 +407,7 @@ def sharing(
         for index, weight in enumerate(weights.get(node, ())):
             owner = (node.same_as or node, index)
             if index < len(node.params) and (name := node.params[index].name):
+                # as in Caffe, the first layer with a name owns the tensor
                 owner = owners.setdefault(name, (node, index))
             owner = shared.get(owner, owner)
             if owner == (node, index) or owner[0] not in weights:
@@ -428,6 +434,7 @@ def sharing(
 
 
 def agree(a: Weight, b: Weight, mode: str) -> bool:
+    # Caffe's words: STRICT compares shapes, PERMISSIVE counts
     return a.shape == b.shape or (mode == "PERMISSIVE" and count(a) == count(b))
 
 

@@ -89,6 +89,7 @@ def find_kept(
 
 def idle(node: Node, *, training: bool) -> bool:
     """Whether a dropout passes its bottom on."""
+    # a layer's own phase counts before that of the net
     return node.layer.passes_on and (node.mode or ("TRAIN" if training else "TEST")) != "TRAIN"
 
 
@@ -145,6 +146,7 @@ def peak(
         if extra.get(node) and node.tops:
             alive[node.tops[0]] = alive.get(node.tops[0], 0) + extra[node]
             now += extra[node]
+        # the peak is while a layer runs: its tops are there, and its bottoms still
         if now > most:
             most, best = now, dict(alive)
         for value in ending.get(step, ()):

@@ -12,9 +12,11 @@ from netspec.source import Span
 __all__ = ["Axis", "Written", "axes", "within"]
 
 
+# no part of a name, a variable or a fraction
 NUMBER = re.compile(r"(?<![\w.$])\d+(?![\w.])")
 
 
+# behind an input's name: `: [N, 3]` or `: {shape: [N, 3]`
 SHAPE = re.compile(r"[\"']?\s*:\s*(?:\{?\s*shape\s*:\s*)?(\[[^\[\]]*\])")
 
 

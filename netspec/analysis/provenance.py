@@ -76,6 +76,7 @@ class Finder:
 
     def lines(self, path: str) -> list[str]:
         every = list(uses(self.resolved.spec.items))
+        # names hold dots: the longest wins, and of equal ones the layer before the use
         for use in sorted(every, key=lambda use: (-len(use.item.name), isinstance(use.item, Instance))):
             rest = path.removeprefix(f"{use.item.name}.")
             if rest != path:
@@ -408,6 +409,7 @@ def section_of(span: Span | None) -> str:
     return ""
 
 
+# by id; the source is held beside its tree, so that no other is given the same
 TREES: dict[int, tuple[Source, Located | None]] = {}
 
 

@@ -40,6 +40,7 @@ def with_rates(resolved: Resolved, typed: TypedGraph, diagnostics: Diagnostics) 
         place = section.mapping["rates"].key_span(pattern)
         found = work.find(f"rates: {pattern}", pattern, place, names_of_weight)
         work.change(found, said.lr_mult, said.decay_mult)
+    # frozen weights over statistics that still move would be another layer
     still = frozenset(node for node in held if "batch_statistics" in node.layer.traits)
     return replace_fields(typed, settings=work.settings, held=still)
 
@@ -60,6 +61,7 @@ class Patterns:
         names: Callable[[WeightRef], Iterator[str]],
     ) -> list[WeightRef]:
         """The weights that a pattern stands for. NS601: there are none."""
+        # fnmatchcase: fnmatch itself takes capitals for small letters on Windows
         found = [
             ref for ref in self.typed.weight_refs() if any(fnmatchcase(name, pattern) for name in names(ref))
         ]

@@ -43,6 +43,7 @@ class Walks:
         self.left -= len(self.graph.nodes)
         if self.left < 0:
             return False
+        # layers above the change answer from what they said before
         tried = Pass(self.graph, {node: node.layer.replace(**change.parameters)}, self.base.rulings).run()
         return {n for n, _ in tried.errors} <= self.wrong - {node}
 

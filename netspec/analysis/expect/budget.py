@@ -258,6 +258,7 @@ class Budget:
             for source, axes in fields_of(self.typed, value, self.fields).items():
                 sizes = {axis: field.size if field is not None else inf for axis, field in axes.items()}
                 wrong = {axis: size for axis, size in sizes.items() if limit.find_broken(size)}
+                # one axis is enough: of square windows all break the limit
                 for axis, size in list(wrong.items())[:1]:
                     if size < inf:
                         seen = f"{size:g} units"
@@ -359,6 +360,7 @@ class Budget:
                 "NS324",
                 fact,
                 at.span,
+                # the last ones stand nearest to the shape that differs
                 others=tuple(others[-8:]),
                 notes=tuple(notes),
                 about=about,
@@ -376,6 +378,7 @@ class Budget:
                     item.span,
                 )
                 return True
+        # sizes are kept in a normal form: one sum compares equal however it is written
         return tuple(sizes) == self.typed.types[value].shape
 
     def between(self, first: Value | None, last: Value) -> list[Node]:

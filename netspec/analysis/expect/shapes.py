@@ -17,6 +17,7 @@ def show_wanted(at: Located) -> str:
     return show_shape(tuple(size if (size := size_of(item)) is not None else 0 for item in at.items))
 
 
+# no power: 9**9**9 would be reckoned to its end
 OPERATORS: dict[type, Any] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
@@ -32,6 +33,7 @@ def size_of(item: Located) -> Size | None:
     value = item.value
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    # no size is so long, and Python's parser is not asked about deep brackets
     if not isinstance(value, str) or len(value) > 200:
         return None
     try:

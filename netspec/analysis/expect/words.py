@@ -36,6 +36,7 @@ def check_words(resolved: Resolved, diagnostics: Diagnostics) -> None:
     bearers = [*inputs, *(item.name for item in every(resolved.spec.items))]
 
     def check(code: str, name: str, fact: str, span: Span | None) -> None:
+        # res2.1.a begins with a use of a block, which may be what has the other fault
         if name not in names and name.split(".", maxsplit=1)[0] not in names:
             near = nearest(name, bearers)
             written = span is not None and span.text == name

@@ -83,6 +83,7 @@ class Extent(NamedTuple):
     def through(self, step: Step) -> "Extent":
         """The extent of units that read these units by `step`."""
         if (
+            # nearly all layers: whole numbers behind plain windows, without rounding
             self.stride == self.grid
             and self.first == self.last
             and type(step.stride) is int
@@ -104,6 +105,7 @@ class Extent(NamedTuple):
         if (
             not self.grid
             or abs(stride / self.grid - round(stride / self.grid)) > EPS
+            # the units do not step along the grid: each sees other points, so bounds alone are kept
             or round(stride / self.grid) == 0
         ):
             return self._replace(stride=stride, first=first, last=last)
@@ -233,6 +235,7 @@ def move_field(field: Field, step: Step) -> Field:
             Fraction,
         )  # strides that are no whole numbers are rare, and the module slow to load
 
+        # a stride p/q is whole again after p pixels; larger denominators are a float's rounding
         shift = Fraction(wide.stride).limit_denominator(100_000).numerator
     if field.narrow is field.wide:
         narrow = wide
@@ -361,6 +364,7 @@ def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:
         ahead = field.wide.end + field.edge
         if ahead == inf:
             return f"it sees the end of {source.name} in the border at its beginning"
+        # unit i stands at time stride * i, and sees as far from there as unit 0: that one tells for all
         if ahead > EPS:
             return f"it sees {ahead:g} {'step' if ahead == 1 else 'steps'} of {source.name} ahead"
     if timed:
@@ -384,6 +388,7 @@ def explain_unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | N
                 return f"axis {axis} of {source.name} is seen whole"
             if field.size == inf:
                 return f"along axis {axis} of {source.name} it sees all there is before it, the border too"
+            # a branch, or a layer before, shifts by coarser steps than the output does
             if field.period != field.stride:
                 return (
                     f"its stride along axis {axis} is {field.stride:g}, but only shifts by {field.period} are"

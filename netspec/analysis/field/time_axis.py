@@ -54,5 +54,6 @@ def shapes(layer: Layer, bottoms: Sequence[TensorType]) -> list[object]:
 def longer(bottom: TensorType, axes: frozenset[int]) -> TensorType:
     """The bottom with more room along some axes."""
     return bottom._replace(
+        # 840 = lcm(1, ..., 8): strides divide the longer axis as they divide the given one
         shape=tuple(size + 840 if axis in axes else size for axis, size in enumerate(bottom.shape))
     )

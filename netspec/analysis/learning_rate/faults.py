@@ -57,6 +57,7 @@ def nothing(course: Course) -> Diagnostic | None:
     if not course.length:
         return None
     stretch = next(iter(idle(course)), None)
+    # the last iteration alone loses little: a lint tells of it, NS426
     if stretch is None or stretch[0] == course.length - 1:
         return None
     word, policy = find_blamed_word(course, stretch), course.words.lr_policy
@@ -105,6 +106,7 @@ def unusable(course: Course) -> Diagnostic | None:
     if not course.length:
         return None
     made = schedule(course.words, course.length)
+    # a huge base_lr was written so; what a policy makes of it is not
     beyond = max(HIGHEST, course.words.base_lr)
     found = (
         made.where(lambda rate: not math.isfinite(rate))

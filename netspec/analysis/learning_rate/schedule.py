@@ -17,6 +17,7 @@ __all__ = ["Schedule", "Stretch", "schedule"]
 
 Stretch = tuple[int, int]
 """The first and the last of some iterations, counted from 0."""
+# half of float32's least number, 2**-149: a tie, and ties go to even, to 0
 NOTHING = 2.0**-150
 """What float32, in which weights are moved, rounds to 0."""
 
@@ -56,6 +57,7 @@ def schedule(words: SolverParameter, length: int) -> Schedule:
     """The rates of a training of so many iterations (at least 1)."""
     cuts = {0, words.warmup_iter}
     if words.lr_policy == "one_cycle":
+        # torch's OneCycleLR peaks at pct_start * total - 1
         cuts.add(max(0, math.ceil(words.pct_start * length - 1)))
     if words.lr_policy == "warm_restarts":
         cuts.update(restarts(words, length))  # later cycles are like those before

@@ -90,6 +90,7 @@ def ways(typed: TypedGraph, one: Fixed, given: list[Input]) -> Iterator[Fix]:
         )
     for other in (i for i in typed.graph.inputs if i not in given):
         for written, axis in axes(other):
+            # a batch with a letter here and a number there: the letter serves both
             if written.value == one.number and axis.axis == 0:
                 yield Fix(
                     f"write {one.name} in place of {one.number} for {other.value.name}",
@@ -120,6 +121,7 @@ def rewritten(node: Node, change: Change) -> tuple[Edit, ...]:
         if (
             not found
             or not isinstance(before, list)
+            # digits are found without their sign: -1 as 1
             or [w.value for w in found] != [abs(n) if isinstance(n, int) else n for n in before]
         ):
             return ()

@@ -43,7 +43,9 @@ def absent(view: View) -> Iterator[Found]:
     from netspec.data.shards.braces import expand_names
 
     for item in paths(section):
+        # braces may name thousands of shards: the first one stands for them
         first = next(expand_names(item.text), item.text)
+        # beyond the allowed folders a spec does not even learn what exists
         places = [os.path.join(home, first) for home in homes if reachable(os.path.join(home, first), home)]
         if places and item.text not in told and not any(map(os.path.exists, places)):
             told.add(item.text)

@@ -106,6 +106,7 @@ def shifts(view: View, node: Node) -> Iterator[tuple[Value, str]]:
     for other in rest:
         for source, axes in view.fields.get(other, {}).items():
             for a, b in zip(view.fields.get(first, {}).get(source, ()), axes, strict=False):
+                # axis 0 is the batch, which is no place
                 if a is None or b is None or a.axis != b.axis or a.axis == 0:
                     continue
                 if a.stride != b.stride:

@@ -43,6 +43,7 @@ def lagging(view: View) -> Iterator[Found]:
                 f"{word} {share:g} {many}, this training has {sum(updates):,}: test reads the means of all of"
                 " it, its beginning too"
             )
+            # a tenth of the training, and ten iterations at most, as torch's momentum 0.1 remembers
             shorter = 1 - 1 / max(2, min(10, sum(updates) // 10))
             note = f"{word}: {shorter:.2g} remembers {1 / (1 - shorter):.0f}"
             yield finding("NS427", node, fact, word if word in node.places else "type", note)

@@ -95,6 +95,7 @@ def small(contract: ImageContract) -> Iterator[str]:
 
 def reach(contract: ImageContract) -> tuple[float, float]:
     """The least and the greatest number that pixels of 0 to 255 become."""
+    # one number for all channels goes with each of several
     pairs = [(m, d) for m in contract.mean_value or (0.0,) for d in contract.std_value or (1.0,)]
     if len(contract.mean_value) == len(contract.std_value):
         pairs = [*zip(contract.mean_value or (0.0,), contract.std_value or (1.0,), strict=True)]

@@ -30,6 +30,7 @@ POLICY = {
 TYPE = {
     "SGD": ("momentum",),
     "Nesterov": ("momentum",),
+    # Caffe refuses a momentum for AdaGrad and RMSProp; AdaDelta's is the decay of its means
     "AdaGrad": ("delta",),
     "RMSProp": ("rms_decay", "delta"),
     "AdaDelta": ("momentum", "delta"),
@@ -94,6 +95,7 @@ def late_recipes(train: TrainSection) -> Iterator[tuple[str, int, str]]:
     if train.average is not None:
         yield "average", train.average.start, f"its start is {train.average.start}"
     if train.stop is not None:
+        # the first test only sets the mark that later ones may fail to better
         tests = train.stop.patience + (not train.solver.test_initialization)
         every = train.solver.test_interval
         yield "stop", tests * every + 1, f"after {train.stop.patience} tests, one in {every}"
@@ -154,6 +156,7 @@ def unread(course: Course, word: str) -> str:
 
 
 def oddities(course: Course) -> Iterator[Diagnostic]:
+    # what never comes explains the shape of the rest: one cause, one finding
     for word, fact in [*disorder(course), *(late(course) or shape(course))]:
         yield Diagnostic("NS426", course.fact(fact), course.place(word, "lr_policy"))
 
@@ -266,6 +269,7 @@ def shape(course: Course) -> Iterator[tuple[str, str]]:
     if idle(course) and idle(course)[0][0] == length - 1:
         yield word, f"the rate is 0 in the last iteration: {course.value(word)}"
     faint = made.where(lambda rate: rate < FAINT * highest)
+    # nearly all schedules end small: odd is what idles for most of the time
     if sum(last - begin + 1 for begin, last in faint) > length / 2:
         yield (
             word,

@@ -131,6 +131,7 @@ def zero_start(view: View) -> Iterator[Found]:
     """
     if view.kind != "learning" and not any(any(node.loss_weights) for node in view.nodes):
         return
+    # it is true of all of them: one place says it
     for node in zero_weights(view.typed)[:1]:
         note = "weight_filler: xavier, or msra before a ReLU; Caffe's default is constant 0"
         if "weight_filler" in node.places:
@@ -148,6 +149,7 @@ def zero_weights(typed: TypedGraph) -> list[Node]:
     """
     zero: list[Node] = []
     for node in typed.graph.nodes:
+        # biases have one axis, and may well start at 0
         weights = [w for w in typed.weights[node] if w.kind == "parameter" and len(w.shape) > 1]
         if not weights or "elementwise" in node.layer.traits:
             continue

@@ -68,6 +68,7 @@ def lint_chequerboard(view: View) -> Iterator[Found]:
             uneven = [
                 (k, s) for k, s, d, size in axes if d == 1 and k % s and size != 1
             ]  # a single window overlaps with none
+            # square windows are uneven along all axes: said once
             for kernel, stride in uneven[:1]:
                 yield finding(
                     "NS403",

