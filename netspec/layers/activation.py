@@ -49,6 +49,7 @@ class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu")
         return self.negative_slope == 0
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        # torch's ReLU goes back by its result, LeakyReLU by its bottom
         if self.negative_slope == 0:
             return Kept(tops=(0,))
         return Kept((0,))
@@ -95,6 +96,7 @@ class ReLU6(Elementwise, type="ReLU6", param="relu6_param"):
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         if not self.negative_slope:
             return g.Clip(x, 0.0, 6.0)
+        # a slope below 0 turns low values up past 6, where no bound may meet them
         if self.negative_slope > 0:
             return g.Min(g.LeakyRelu(x, alpha=self.negative_slope), 6.0)
         return g.Sub(g.LeakyRelu(x, alpha=self.negative_slope), g.Relu(g.Sub(x, 6.0)))
@@ -130,6 +132,7 @@ class PReLU(Elementwise, type="PReLU", keeps=("bottom",), param="prelu_param"):
         return module("nn.PReLU", x.channels)
 
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any) -> Any:
+        # ONNX lines a slope up with the last axes, Caffe with axis 1
         return g.PRelu(x, weight if self.channel_shared else g.aligned(weight, 1, x.type.rank))
 
     @staticmethod

@@ -25,6 +25,7 @@ from netspec.record import param
 
 __all__ = ["ClassToken", "MultiHeadAttention"]
 
+# as Glorot and Bengio wrote it, by the mean of both fans; Caffe's default is fan_in alone
 XAVIER = Filler(type="xavier", variance_norm="AVERAGE")
 
 
@@ -98,6 +99,7 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         n, t, c = bottoms[0].shape
         s = bottoms[1].shape[1] if len(bottoms) > 1 else t
+        # queries and the result; keys and values; Q K^T and what the heads gather
         return 2 * n * t * c * c + 2 * n * s * c * c + 2 * n * t * s * c
 
     def field(self, *bottoms: TensorType) -> tuple[Reads, ...]:
@@ -111,6 +113,7 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         """Queries, keys, values, what the heads gathered, and the softmax."""
         n, t, c = bottoms[0].shape
         s = bottoms[1].shape[1] if len(bottoms) > 1 else t
+        # the softmax; with dropout its mask, and what that left, too
         scores = self.num_heads * n * t * s * (3 if self.dropout_ratio else 1)
         return Kept(tuple(range(min(len(bottoms), 2))), own=4 * (2 * n * t * c + 2 * n * s * c + scores))
 
@@ -162,8 +165,10 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         if mask is not None:
             n, *_, s = mask.type.shape
             places = g.reshape(mask, (n, 1, 1, s) if mask.type.rank == 2 else (n, 1, mask.type.shape[1], s))
+            # not -inf: softmax over nothing but -inf is 0/0
             yield g.Equal(places, 0.0 if mask.type.dtype == "float32" else 0), LOWEST
         if self.causal:
+            # -inf is safe: each token sees itself
             yield g.Greater(g.Trilu(g.full(sizes, 1.0), 1, upper=1), 0.5), -inf
 
     @staticmethod

@@ -47,7 +47,7 @@ class BatchNorm(
         default=0.999,
         ge=0,
         le=1,
-        dialects={"torch": 0.9, "tf": 0.99},
+        dialects={"torch": 0.9, "tf": 0.99},  # what torch's momentum 0.1 and Keras' 0.99 keep
         doc="what is kept of the sums per batch",
     )
     eps: float = param(
@@ -62,6 +62,7 @@ class BatchNorm(
     def channels(self, x: TensorType) -> Size:
         if x.rank > 1:
             return x.channels
+        # as in Caffe: without axis 1 all values are one channel
         return 1
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
@@ -116,6 +117,7 @@ class BatchNorm(
             self.channels(x),
             defaults={"eps": 1e-5, "moving_average_fraction": 0.999, "use_global_stats": None},
             eps=self.eps,
+            # where nothing is gathered the word is idle: left at its default, it is not written
             moving_average_fraction=self.moving_average_fraction if self.batch_in_training else 0.999,
             use_global_stats=self.use_global_stats,
         )
@@ -123,6 +125,7 @@ class BatchNorm(
     def onnx(self, g: OnnxBuilder, x: Any, mean: Any, variance: Any, scale_factor: Any) -> Any:
         if self.use_global_stats is False:
             return normalize(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.eps)
+        # Caffe's rule: a factor of 0 means that nothing was gathered
         factor = g.Where(g.Equal(scale_factor, 0.0), 0.0, g.Reciprocal(scale_factor))
         ones, zeros = g.full((self.channels(x.type),), 1.0), g.full((self.channels(x.type),), 0.0)
         rows = x if x.type.rank > 1 else g.reshape(x, (x.type.batch, 1))
@@ -202,6 +205,7 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
         return x.replaced(channels=x.channels)
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
+        # the forks' blobs have all four axes, and their files are read as they are
         shape = (1, x.channels, *(1,) * x.axes)
         if self.segnet:
             yield Weight("scale", shape, self.scale_filler or constant(1.0))
@@ -278,6 +282,7 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
         if self.bn_mode == "INFERENCE":
             y = x
         else:
+            # population variance, eps inside the root
             y = normalize(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.epsilon)
         return g.Add(g.Mul(y, weights["scale"]), weights["shift"])
 

@@ -58,13 +58,13 @@ class Eltwise(
         return TensorType(xs[0].shape)
 
     def overwritable(self, *xs: TensorType) -> bool:
-        return self.operation == "SUM"
+        return self.operation == "SUM"  # the way back of a sum reads no bottom
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         if self.operation == "SUM":
             return Kept()
         if self.operation == "MAX":
-            return Kept(own=(len(bottoms) - 1) * bottoms[0].size)
+            return Kept(own=(len(bottoms) - 1) * bottoms[0].size)  # a byte a choice
         return Kept(tuple(range(len(bottoms))), own=4 * (len(bottoms) - 2) * bottoms[0].size)
 
     def torch(self, *xs: TensorType) -> ModuleText:
@@ -332,7 +332,7 @@ class BatchReindex(Layer, type="BatchReindex", bottoms=2):
         return {1: x.batch}
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        return Kept(own=8 * bottoms[1].size)
+        return Kept(own=8 * bottoms[1].size)  # indices are int64
 
     def torch(self, x: TensorType, index: TensorType) -> ModuleText:
         return module("BatchReindex")

@@ -116,7 +116,7 @@ class Convolution(
         return (
             w.symmetric
             and x.axis(self.axis) == 1
-            and image.axes <= 3
+            and image.axes <= 3  # torch has no Conv4d
             and self.pad_mode == "constant"
             and self.pad_value == 0
         )
@@ -129,7 +129,7 @@ class Convolution(
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         image = self.bottom(bottoms[0])
-        if image.axes > 3:
+        if image.axes > 3:  # as slabs of three axes
             return Kept(own=4 * self.slabs(image))
         if self.plain(bottoms[0]):
             return Kept(tuple(range(len(bottoms))))
@@ -186,6 +186,7 @@ class Convolution(
             defaults=usual,
             mode=self.pad_mode,
             value=self.pad_value,
+            # same_tf depends on the size, so each call computes it
             pads="same_tf" if self.pad == "same_tf" else tuple(map(ends, w.pads)),
             axis=x.axis(self.axis),
             **rest,
@@ -194,7 +195,7 @@ class Convolution(
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         top, image = self.infer(x.type), self.bottom(x.type)
         w = self.window(image)
-        if image.axes == 0:
+        if image.axes == 0:  # ONNX's Conv asks for an axis of space: one of length 1
             flat = g.reshape(x, (*image.shape, 1)), g.reshape(weight, (*weight.type.shape, 1))
             return g.reshape(g.Conv(*flat, bias, group=self.group_count(image)), top.shape)
         x, pads = g.padded(

@@ -101,6 +101,7 @@ class Data(Transformed, type="Data", param=("data_param", "transform_param"), le
 
     source: str = param(doc="folder of the store, inside the spec's folder")
     batch_size: int = param(default=1, ge=1, doc="samples that are read at once, where none are passed in")
+    # Caffe's default, though only LMDB is read
     backend: Literal["LEVELDB", "LMDB"] = param(default="LEVELDB", doc="kind of the store")
     rand_skip: int = param(default=0, ge=0, doc="skip up to so many samples at the start, drawn at random")
     force_encoded_color: bool = param(default=False, doc="decode encoded images to three channels")
@@ -204,7 +205,7 @@ class WindowData(
     root_folder: str = param(default="", doc="put before each path of the window file")
 
     def channels_read(self) -> Size:
-        return 3
+        return 3  # Caffe opens these images in colour, whatever they are
 
     @staticmethod
     def examples() -> Iterator[Example]:

@@ -96,7 +96,7 @@ class Deconvolution(
 
     def infer(self, x: TensorType) -> TensorType:
         image = self.bottom(x)
-        if image.axes > 3:
+        if image.axes > 3:  # torch has no ConvTranspose4d
             raise RuleError(
                 "NS303",
                 f"at most 3 spatial axes can be convolved back: the bottom has {image.axes}",
@@ -131,6 +131,7 @@ class Deconvolution(
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         image = self.bottom(bottoms[0])
+        # each value of the bottom meets each tap once
         return product([*image.shape, self.num_output // self.group, *self.window(image).kernel])
 
     def torch(self, x: TensorType) -> ModuleText:
@@ -176,7 +177,7 @@ class Deconvolution(
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         top, image = self.infer(x.type), self.bottom(x.type)
         w = self.window(image)
-        if image.axes == 0:
+        if image.axes == 0:  # as for Convolution: an axis of length 1
             flat = g.reshape(x, (*image.shape, 1)), g.reshape(weight, (*weight.type.shape, 1))
             return g.reshape(g.ConvTranspose(*flat, bias, group=self.group), top.shape)
         pads = [ends(p)[0] for p in w.pads] + [ends(p)[1] for p in w.pads]

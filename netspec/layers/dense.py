@@ -149,7 +149,7 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
     bias_term: bool = param(default=True, doc="add a bias per output")
     weight_filler: Filler = param(
         default=Filler(),
-        dialects={"torch": Filler(type="gaussian")},
+        dialects={"torch": Filler(type="gaussian")},  # nn.Embedding draws from N(0, 1)
         doc="how the table is initialised",
     )
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
@@ -169,7 +169,7 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
         return (same_place(x.rank),)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        return Kept(own=8 * bottoms[0].size)
+        return Kept(own=8 * bottoms[0].size)  # indices are int64
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Embed", self.input_dim, self.num_output, defaults={"bias": True}, bias=self.bias_term)

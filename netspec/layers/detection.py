@@ -55,7 +55,7 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
         found: list[float] = [1.0]
         for ratio in self.aspect_ratio:
             for shape in (ratio, 1 / ratio) if self.flip else (ratio,):
-                if all(abs(shape - known) >= 1e-6 for known in found):
+                if all(abs(shape - known) >= 1e-6 for known in found):  # the fork's own bound
                     found.append(shape)
         return tuple(found[1:])
 
@@ -120,6 +120,7 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
     def torch(self, x: TensorType, data: TensorType) -> ModuleText:
         image = self.image_size()
         step = self.spacing()
+        # the fork's rule: 0.1 where none is said, one for all four
         variance = self.variance if len(self.variance) == 4 else (*(self.variance or (0.1,)),) * 4
         usual = {"clip": False, "image": None, "step": None, "offset": 0.5}
         return module(

@@ -140,7 +140,7 @@ class DetectionOutput(
             g.Concat(ends[0], g.Max(*ends), axis=2),  # turned round it has no area here, and one in ONNX
             self.best(g, scores, count),
             count,
-            min(self.nms_param.nms_threshold, 1.0),
+            min(self.nms_param.nms_threshold, 1.0),  # ONNX's range ends at 1, as overlaps do
             least,
         )
         image, label, place = (g.Gather(found, at, axis=1) for at in range(3))
@@ -183,6 +183,7 @@ class DetectionOutput(
         if self.nms_param.top_k < 0:
             return scores
         _, at = g.TopK(scores, g.Min(count, (self.nms_param.top_k,)), axis=2, outputs=2)
+        # twice: below even the threshold that lets every score pass
         low = g.Expand(2 * LOWEST_SCORE, g.Shape(scores))
         return g.ScatterElements(low, at, g.GatherElements(scores, at, axis=2), axis=2)
 

@@ -58,7 +58,7 @@ class Dropout(
             )
         if self.scale_train:
             return x
-        return g.Mul(x, 1 - self.dropout_ratio)
+        return g.Mul(x, 1 - self.dropout_ratio)  # the mean of what training saw
 
     @staticmethod
     def examples() -> Iterator[Example]:

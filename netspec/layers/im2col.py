@@ -59,6 +59,7 @@ class Im2col(
             raise g.refuse(f"a window's values of {image.channels} channels: their number must be known")
         kernel = tuple(map(number, w.kernel))
         taps = prod(kernel)
+        # ONNX has Col2Im and no Im2Col: each tap is picked by a filter that is 1 there
         one_hot = np.tile(
             np.eye(taps, dtype=np.float32).reshape(taps, 1, *kernel),
             (image.channels, *(1,) * (1 + image.axes)),

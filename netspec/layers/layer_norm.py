@@ -76,6 +76,7 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         first, last = self.extent(bottoms[0])
+        # torch keeps mean and 1 / std, a float32 each
         return Kept((0,), own=8 * product([*bottoms[0].shape[:first], *bottoms[0].shape[last:]]))
 
     def torch(self, x: TensorType) -> ModuleText:
@@ -97,6 +98,7 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any = None, bias: Any = None) -> Any:
         first, last = self.extent(x.type)
         rest = x.type.rank - last
+        # ONNX normalises from an axis to the last: the others go before
         order = (*range(first), *range(last, x.type.rank), *range(first, last))
         rows = g.transpose(x, order) if rest else x
         if weight is None:
@@ -159,6 +161,7 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
         return count
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        # mean and 1 / std
         return Kept((0,), own=8 * bottoms[0].batch * self.group_count(bottoms[0]))
 
     def torch(self, x: TensorType) -> ModuleText:
@@ -166,6 +169,7 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
             raise RuleError("NS304", f"the number of channels must be known: it is {x.channels}", at="bottom")
         usual = {"eps": 1e-5, "affine": True}
         group = product(x.shape[1:]) // self.group_count(x)
+        # nn.GroupNorm refuses one sample whose groups hold a single value
         if bounds(untrace(group))[0] > 1:
             name = "nn.GroupNorm"
         else:
@@ -175,6 +179,7 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any = None, bias: Any = None) -> Any:
         groups, shape = self.group_count(x.type), x.type.shape
         rows = g.reshape(x, (shape[0], groups, product(shape[1:]) // groups))
+        # its scale is one for each group, the layer's one for each channel: that comes after
         made = g.InstanceNormalization(rows, g.full((groups,), 1.0), g.full((groups,), 0.0), epsilon=self.eps)
         y = g.reshape(g.typed(made, rows.type), shape)
         if weight is None:

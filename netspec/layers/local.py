@@ -137,6 +137,7 @@ class MappedConvolution(
             for i, (o, c) in enumerate((o, c) for o, row in enumerate(self.entries(x.type)) for c in row)
         }
         index = tuple(rows.get((o, c), len(rows)) for o in range(self.num_output) for c in range(channels))
+        # a window of zeros, last, stands for what the table does not connect
         known = g.concat([weight, g.full((1, *w.kernel), 0.0)], 0)
         shape = (self.num_output, channels, *w.kernel)
         full = g.reshape(g.typed(g.Gather(known, index), TensorType((len(index), *w.kernel))), shape)
@@ -233,6 +234,7 @@ class LocallyConnected(
         w, top, channels = self.window(x.type), self.infer(x.type), read_channels(x.type)
         kernel, places = tuple(map(sizes.number, w.kernel)), product(top.space)
         taps = prod(kernel)
+        # windows side by side, as Im2col writes them
         one_hot = np.tile(
             np.eye(taps, dtype=np.float32).reshape(taps, 1, *kernel), (channels, *(1,) * (1 + x.type.axes))
         )
@@ -251,6 +253,7 @@ class LocallyConnected(
             g.typed(seen, TensorType((top.batch, channels * taps, *top.space))),
             (top.batch, channels * taps, places),
         )
+        # each place has a matrix of its own: places are the batch of a MatMul
         own = g.transpose(g.reshape(weight, (self.num_output, places, channels * taps)), (1, 2, 0))
         y = g.typed(
             g.MatMul(g.transpose(seen, (2, 0, 1)), own), TensorType((places, top.batch, self.num_output))
@@ -320,6 +323,7 @@ class Subsampling(Layer, type="Subsampling", param="subsampling_param", traits=(
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         w = self.window(x.type)
         mean = g.average_pool(x, w, "FLOOR")
+        # ONNX has no sum of windows: the mean times the size of one
         y = g.Mul(g.Mul(mean, float(sizes.number(product(w.kernel)))), g.aligned(weight, 1, x.type.rank))
         if bias is None:
             return y

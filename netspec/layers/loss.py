@@ -143,6 +143,7 @@ class SoftmaxWithLoss(
     def by_shares(self, x: TensorType, label: TensorType) -> bool:
         """Whether labels are shares of the classes."""
         alike = [untrace(n) for n in label.shape] == [untrace(n) for n in x.shape]
+        # of one class the shapes tell nothing: then a label is Caffe's whole number
         return label.dtype != "int64" and alike and untrace(x.shape[x.axis(self.axis)]) != 1
 
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:

@@ -75,6 +75,7 @@ class LabelSmoothingLoss(Labelled, type="LabelSmoothingLoss", param="label_smoot
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """The logarithms and the labels as whole numbers."""
+        # 8 bytes for a label, one more for whether it is ignored
         return Kept(own=4 * bottoms[0].size + (8 if self.ignore_label is None else 9) * bottoms[1].size)
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
@@ -108,6 +109,7 @@ class FocalLoss(Labelled, type="FocalLoss", param="focal_loss_param"):
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """The logarithms, the labels as whole numbers, and five numbers for each place."""
+        # 8 bytes for a label, 5 times 4, one more for whether it is ignored
         return Kept(own=4 * bottoms[0].size + (28 if self.ignore_label is None else 29) * bottoms[1].size)
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:

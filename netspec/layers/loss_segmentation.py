@@ -29,6 +29,7 @@ class DiceLoss(Labelled, type="DiceLoss", param="dice_loss_param"):
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """Shares and labels as such."""
+        # a byte each for whether a label is ignored
         return Kept(own=8 * bottoms[0].size + (0 if self.ignore_label is None else bottoms[1].size))
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:

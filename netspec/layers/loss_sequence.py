@@ -49,7 +49,7 @@ class CTCLoss(Loss, type="CTCLoss", param="ctc_loss_param", traits=("takes_score
         between.
         """
         (t, n, _), s = bottoms[0].shape, bottoms[1].shape[1]
-        return Kept(own=4 * (bottoms[0].size + t * n * (2 * s + 1)))
+        return Kept(own=4 * (bottoms[0].size + t * n * (2 * s + 1)))  # Graves' l'
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         return module("CTCLoss", defaults={"blank": 0}, blank=self.blank)

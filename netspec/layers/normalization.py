@@ -37,6 +37,7 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
     The divisor of alpha is n even where channels end. AlexNet's paper has alpha without it.
     """
 
+    # tf.nn.lrn counts from the middle: depth_radius 5 is n = 11, and its alpha has no 1/n
     local_size: int = param(
         default=5,
         ge=1,
@@ -61,6 +62,7 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
             f"local_size must be odd: it is {self.local_size}",
             "local_size",
         )
+        # torch averages over 3 axes at most; 99: any
         most = 3 if self.norm_region == "WITHIN_CHANNEL" else 99
         if not 1 <= x.axes <= most:
             raise RuleError(
@@ -107,6 +109,7 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
         axes = x.type.axes
         w = Window((self.local_size,) * axes, (1,) * axes, (self.local_size // 2,) * axes, (1,) * axes)
         mean = g.average_pool(g.typed(g.Mul(x, x), x.type), w, "FLOOR")
+        # Caffe's 1, whatever k says
         return g.Mul(x, g.Pow(g.Add(g.Mul(mean, self.alpha), 1.0), -self.beta))
 
     @staticmethod

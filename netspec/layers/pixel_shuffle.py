@@ -90,6 +90,7 @@ class PixelShuffle(Layer, type="PixelShuffle", keeps=(), param="pixel_shuffle_pa
         return module("nn.PixelShuffle", self.upscale_factor)
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
+        # CRD is PyTorch's order of the channels; ONNX's default, DCR, is TensorFlow's
         return g.DepthToSpace(x, blocksize=self.upscale_factor, mode="CRD")
 
     @staticmethod

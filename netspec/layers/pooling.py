@@ -190,7 +190,7 @@ class Pooling(
             x.space, pool_sizes(x.space, w, self.rounding), w.kernel, w.stride, w.pads, strict=True
         ):
             begin, end = ends(pad)
-            past = (count - 1) * s + k - begin - size
+            past = (count - 1) * s + k - begin - size  # past the input
             if not (begin == 0 and isinstance(past, int) and (end == 0 or past <= 0)):
                 return True
         return False

@@ -37,7 +37,7 @@ class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_par
         if self.pool == "MAX":
             return Kept((0,), own=8 * tops[0].size)
         if all(size == 1 for size in tops[0].space):
-            return Kept()
+            return Kept()  # a mean of everything goes back by its size alone
         return Kept((0,))
 
     def torch(self, x: TensorType) -> ModuleText:

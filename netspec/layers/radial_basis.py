@@ -59,6 +59,7 @@ class RBF(Layer, type="RBF", param="rbf_param"):
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any) -> Any:
         inputs = product(x.type.shape[1:])
         gap = g.Sub(g.reshape(x, (x.type.batch, 1, inputs)), weight)
+        # differences first: x^2 - 2 x w + w^2 would cancel where a point is met
         return g.reduce("SumSquare", g.typed(gap, TensorType((x.type.batch, self.num_output, inputs))), (2,))
 
     @staticmethod

@@ -125,7 +125,7 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
         if dim == 0:
             return x.shape[place]
         if dim == -1:
-            return 1
+            return 1  # until the others are known
         return size_of(dim, "shape")
 
     def reopen(self, x: TensorType) -> Iterator[Change]:
@@ -158,7 +158,7 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
             if dim in (0, -1):
                 dims.append(dim)
             else:
-                dims.append(size if isinstance(size, int) else -1)
+                dims.append(size if isinstance(size, int) else -1)  # torch infers one open size
         if dims.count(-1) > 1:
             raise RuleError(
                 "NS109",
@@ -251,6 +251,7 @@ class Reduction(Layer, type="Reduction", param="reduction_param"):
         return (same_place(x.axis(self.axis)),)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        # a sum goes back by its shape
         return Kept((0,) if self.operation in ("ASUM", "SUMSQ") else ())
 
     def torch(self, x: TensorType) -> ModuleText:

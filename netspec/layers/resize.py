@@ -174,6 +174,7 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
                 f"scale has {len(scales)} values: the bottom has {x.axes} spatial axes",
                 at="scale",
             )
+        # 0.1 means a tenth, not the double next to it
         return tuple(Fraction(s).limit_denominator(10000) for s in scales)
 
     def infer(self, x: TensorType, like: TensorType | None = None) -> TensorType:
@@ -191,7 +192,7 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
             "align_corners needs mode LINEAR or CUBIC",
             "align_corners",
         )
-        if self.mode == "CUBIC" and x.axes != 2:
+        if self.mode == "CUBIC" and x.axes != 2:  # torch interpolates so in images only
             raise RuleError("NS303", f"mode CUBIC needs two spatial axes: the bottom has {x.axes}", at="mode")
         if like is not None:
             return x.replaced(space=like.space)
@@ -205,6 +206,7 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
     def field(self, x: TensorType, like: TensorType | None = None) -> tuple[Reads, ...]:
         wide = {"NEAREST": 0, "LINEAR": 1, "CUBIC": 2}[self.mode]
         steps: list[Step | None] = []
+        # without scale a fraction stands in, so that the ratio of the sizes decides below
         scales = self.factors(x) if self.scale is not None else (Fraction(1, 2),) * x.axes
         for axis, (n, m, scale) in enumerate(zip(x.space, self.infer(x, like).space, scales, strict=True), 2):
             if self.align_corners:

@@ -25,7 +25,7 @@ class Reparameterization(Layer, type="Reparameterization", bottoms=2, traits=("e
         return TensorType(mean.shape)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        return Kept(own=8 * bottoms[0].size)
+        return Kept(own=8 * bottoms[0].size)  # deviation and eps
 
     def torch(self, mean: TensorType, log_variance: TensorType) -> ModuleText:
         return module("Reparameterization")

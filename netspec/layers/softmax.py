@@ -76,6 +76,7 @@ class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), tra
                 "top_k",
                 "top_k must not exceed the entries of a sample",
             )
+            # Caffe gives three axes at least
             return TensorType((x.batch, 2 if self.out_max_val else 1, self.top_k, *(1,) * (x.rank - 3)))
         axis = x.axis(self.axis)
         within(x.shape[axis], self.top_k, "top_k", "top_k must not exceed the axis")
@@ -103,6 +104,7 @@ class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), tra
             scores = x
         else:
             scores = g.reshape(x, (x.type.batch, self.entries(x.type)))
+        # TopK puts the lower index of equals first, Caffe the higher: so it reads from the end
         values, places = g.TopK(g.flipped(scores, axis), (self.top_k,), outputs=2, axis=axis)
         indices = g.cast(g.Sub(g.size(scores.type.shape[axis] - 1), places), "float32")
         if self.axis is not None:

@@ -265,6 +265,7 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
         )
         for s, cut in zip(spread(self.scale, x.axes, "scale"), self.less(x), strict=True):
             if cut and self.upsample_size is None:
+                # at another scale the pooled size does not tell how much is left out
                 same(s, 2, "pad_out needs scale 2", at="scale")
         if mask is not None:
             if mask.rank != x.rank:

@@ -15,6 +15,7 @@ __all__ = ["export_average", "export_max", "export_norm", "export_stochastic"]
 
 def export_max(g: OnnxBuilder, x: Any, w: Window, rounding: str, mask: bool) -> Any:
     """Maximum of each window; with mask also its place."""
+    # a window of open size is the whole map: the place is ArgMax over its plane
     if mask and not all(isinstance(untrace(k), int) for k in w.kernel):
         y = g.max_pool(x, w, rounding)
         return y, g.reshape(
@@ -24,7 +25,7 @@ def export_max(g: OnnxBuilder, x: Any, w: Window, rounding: str, mask: bool) -> 
     if not has_fixed_borders(w):
         if mask:
             raise g.refuse(f"the places of maxima under a border whose size is open: {x.type}")
-        return g.max_pool(*reach_past(g, x, w, rounding, LOWEST), "FLOOR")
+        return g.max_pool(*reach_past(g, x, w, rounding, LOWEST), "FLOOR")  # a border never wins
     if mask:
         return g.max_pool_indices(x, w, rounding)
     return g.max_pool(x, w, rounding)
@@ -38,12 +39,14 @@ def export_average(g: OnnxBuilder, x: Any, w: Window, rounding: str, inside: boo
     mean = g.average_pool(z, bare, "FLOOR")
     if inside:
         return mean
+    # a mean of ones is the share of each window that lies inside
     ones, _ = reach_past(g, g.full((1, 1, *x.type.space), 1.0), w, rounding, 0.0)
     return g.typed(g.Div(mean, g.average_pool(ones, bare, "FLOOR")), mean.type)
 
 
 def export_norm(g: OnnxBuilder, x: Any, w: Window, rounding: str, p: float) -> Any:
     """p-norm of each window: the p-th root of the sum of |x|^p."""
+    # IEEE 754 rounds products and roots exactly, a power as the library pleases
     powers = g.typed(g.Mul(x, x) if p == 2 else g.Pow(g.Abs(x), p), x.type)
     total, type_ = window_sum(g, powers, w, rounding)
     return g.typed(g.Sqrt(total) if p == 2 else g.Pow(total, 1 / p), type_)
@@ -54,6 +57,7 @@ def export_stochastic(g: OnnxBuilder, x: Any, w: Window, rounding: str) -> Any:
     sums, type_ = window_sum(g, x, w, rounding)
     squares, _ = window_sum(g, g.typed(g.Mul(x, x), x.type), w, rounding)
     some = g.Greater(sums, 0.0)
+    # Where computes both branches: the other one must not divide by 0
     return g.typed(g.Where(some, g.Div(squares, g.Where(some, sums, 1.0)), 0.0), type_)
 
 
@@ -64,6 +68,7 @@ def window_sum(g: OnnxBuilder, x: Any, w: Window, rounding: str) -> Any:
         return total, total.type
     z, bare = reach_past(g, x, w, rounding, 0.0)
     mean = g.average_pool(z, bare, "FLOOR")
+    # ONNX has no sum of windows: the mean of all their places, times how many they are
     return g.Mul(mean, float(prod(map(number, w.kernel)))), mean.type
 
 

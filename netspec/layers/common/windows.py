@@ -143,6 +143,7 @@ def padding(word: str, margin: Size, stride: Size, size: Size) -> Border:
         return (margin, 0)
     if word == "same":
         return (margin // 2, margin - margin // 2)
+    # TensorFlow's SAME: ceil(size / stride) windows, the odd row at the end
     missing = largest((ceil_div(size, stride) - 1) * stride + margin + 1 - size, 0)
     return (missing // 2, missing - missing // 2)
 
@@ -163,6 +164,7 @@ def windows(
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
         free = size + both(w.pads[i]) - w.dilation[i] * (w.kernel[i] - 1) - 1
+        # this arithmetic is printed: it names a dilation only where there is one
         if untrace(w.dilation[i]) == 1:
             free = size + both(w.pads[i]) - w.kernel[i]
         if rounding == "CEIL":
@@ -188,7 +190,7 @@ def counts_windows(free: Size, stride: Size) -> bool:
     open; False where they are none.
     """
     if isinstance(untrace(free), int):
-        return number(free) + number(stride) >= 1
+        return number(free) + number(stride) >= 1  # ceil(free / stride) + 1 >= 1
     at_least(
         free + stride,
         1,
@@ -235,6 +237,7 @@ def smaller_windows(space: tuple[Size, ...], w: Window) -> list[Change]:
         changes.append(Change(f"use kernel_size <= {most}", {"kernel_size": most}))
     lacks = [ceil_div(untrace(r) - untrace(s), 2) for s, r in zip(space, w.reach, strict=True)]
     need = max(n for n in lacks if isinstance(n, int))
+    # one pad for all sides is offered only where the spec has one, too
     if all(w.pads[0] == p for p in w.pads) and not isinstance(w.pads[0], tuple):
         changes.append(Change(f"use pad >= {need}", {"pad": need}))
     return changes
@@ -247,8 +250,10 @@ def pool_sizes(space: tuple[Size, ...], w: Window, rounding: str, *, over: bool 
     over: as for windows.
     """
     sizes = windows(space, w, rounding, over=over)
+    # Caffe cuts nothing without a border: a stride past the kernel may begin outside
     if rounding != "CEIL" or all(untrace(b) == 0 == untrace(e) for b, e in map(ends, w.pads)):
         return sizes
+    # Caffe takes one off where (out - 1) stride >= in + pad: as a minimum it needs no branch
     return tuple(
         smallest(out, ceil_div(size + ends(p)[0], s))
         for out, size, p, s in zip(sizes, space, w.pads, w.stride, strict=True)
@@ -302,6 +307,7 @@ def transpose_sizes(
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
         out = w.stride[i] * (size - 1) + w.dilation[i] * (w.kernel[i] - 1) + 1 - both(w.pads[i])
+        # a term of 0 would only lengthen the arithmetic that is printed
         if output_padding and untrace(output_padding[i]) != 0:
             out = out + output_padding[i]
         at_least(
