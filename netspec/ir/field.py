@@ -100,6 +100,7 @@ def count_borrowed(mode: str, border: int, own: int) -> Number:
     """How far past its window's other end, `own` units off, a unit reads through `border` units
     that pad_mode fills from the bottom.
     """
+    # reflect leaves the edge out and so reaches one unit further than symmetric
     furthest = {"reflect": border, "symmetric": border - 1, "replicate": 0, "circular": inf}
     if border > 0 and mode in furthest:
         return max(0, furthest[mode] - own)
@@ -124,6 +125,7 @@ def window_steps(
             continue
         reach = dilation * (kernel - 1)
         if not isinstance(begin, int) or not isinstance(end, int):
+            # same_tf of an open size: its split where the stride divides the size
             both = max(reach + 1 - stride, 0)
             begin, end = both // 2, both - both // 2
         if transposed:

@@ -431,6 +431,7 @@ class Layer(Record):
                 ),
             )
         if "elementwise" in self.traits:
+            # a bottom of another rank has the samples in common, no more
             return tuple(same_place(b.rank if b.rank == bottoms[0].rank else min(b.rank, 1)) for b in bottoms)
         return ((),) * len(bottoms)
 

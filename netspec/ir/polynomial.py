@@ -71,7 +71,7 @@ class Quotient(Atom):
     def bounds(self) -> tuple[float, float]:
         low, high = bounds(self.numerator)
         least, most = bounds(self.denominator)
-        if least < 1:
+        if least < 1:  # it may be 0
             return -inf, inf
         return min(floored(low, least), floored(low, most)), max(floored(high, least), floored(high, most))
 
@@ -330,15 +330,21 @@ def by_number(a: Size, k: int) -> Size:
         return by_number(-a, -k)
     if isinstance(a, int):
         return a // k
+    # multiples of k leave the quotient, of the constant what k goes into
     whole = {m: c // k for m, c in a.terms.items() if c % k == 0 or m == ()}
     rest = {m: c for m, c in a.terms.items() if c % k and m != ()}
     constant = a.terms.get((), 0) % k
     if not rest:
         return simplest(whole)
+    # floor((g a + r) / (g k)) = floor((a + floor(r / g)) / k)
     common = gcd(k, *rest.values())
     rest = {m: c // common for m, c in rest.items()}
     constant //= common
     k //= common
+    # (a
+    # b + n)
+    # k = (a + n b)
+    # (b k): without it pools after pools stay open
     nested = next(iter(rest)) if len(rest) == 1 else ()
     if len(nested) == 1 and nested[0][1] == 1 and rest[nested] == 1 and isinstance(nested[0][0], Quotient):
         inner = nested[0][0]
@@ -354,6 +360,7 @@ def exact_quotient(a: Size, b: Dim) -> Size | None:
     lead = max(b.terms, key=rank)
     found: Size = 0
     left = a
+    # sizes have few terms; one that needs more steps stays a quotient, which is as right
     for _ in range(64):
         if isinstance(left, int):
             if left == 0:

@@ -247,6 +247,8 @@ def render_size(size: Size, named: bool) -> tuple[str, int]:
         return f"{operator}({inside})", 9
     level = PRECEDENCE[operator]
     tight = operator == "*"
+    # a - (b - c) and a
+    # (b * c) keep their brackets, a + (b + c) needs none
     a, b = bracket(left, named, level), bracket(right, named, level + (operator != "+"))
     return (f"{a}*{b}" if tight else f"{a} {operator} {b}"), level
 
