@@ -51,7 +51,7 @@ def execute(text: str) -> ModuleType:
     """The module that the source defines; the same source gives the same module while that is in
     use.
     """
-    name = f"netspec_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    name = f"netspec_{hashlib.sha256(text.encode()).hexdigest()[:16]}"  # 64 bits: no two texts meet
     known = LIVE.get(name)
     if known is not None:
         return known
@@ -59,6 +59,7 @@ def execute(text: str) -> ModuleType:
     filename = f"<{name}>"
     module.__file__ = filename
     module.__dict__["__emitted__"] = module  # functions hold their module's names, not the module
+    # without a time of change linecache never looks for the file
     linecache.cache[filename] = (
         len(text),
         None,
@@ -70,6 +71,7 @@ def execute(text: str) -> ModuleType:
     try:
         exec(compile(text, filename, "exec"), module.__dict__)
     except BaseException:
+        # a text that failed must not be held by itself
         del module.__dict__["__emitted__"]
         raise
     for value in list(module.__dict__.values()):

@@ -140,6 +140,7 @@ class Calls:
         """A node of operator `op`; the operand it makes, or a tuple of `outputs` of them."""
         made = tuple(Operand() for _ in range(outputs))
         operands = [None if i is None else self.operand(i) for i in inputs]
+        # ONNX leaves out inputs at the end; between others they have an empty name
         while operands and operands[-1] is None:
             operands.pop()
         self.scope.append(
@@ -171,9 +172,11 @@ class Calls:
 
         array = np.asarray(value, dtype or None)
         if not dtype and not isinstance(value, np.ndarray):
+            # an empty tuple is of sizes or axes
             array = array.astype(
                 {"f": "float32", "i": "int64", "b": "bool"}[array.dtype.kind] if array.size else "int64"
             )
+        # bytes, not values: 0.0 == -0.0
         key = (str(array.dtype), array.shape, array.tobytes())
         if key not in self.constants:
             made = Operand(self.unique(f"{self.layer}/const"), TensorType(array.shape, str(array.dtype)))

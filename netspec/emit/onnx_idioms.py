@@ -19,7 +19,7 @@ __all__ = ["Builder"]
 Shape = tuple[Size, ...]
 Borders = Sequence[tuple[Size, Size]]
 PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-"""-FLT_MAX: what Caffe's maximum starts from."""
+"""ONNX's words for those of pad_mode; symmetric has none (`mirrored`)."""
 
 
 class Builder(Sizes):
@@ -50,7 +50,7 @@ class Builder(Sizes):
             target = self.const(tuple(wanted), "int64")
         else:
             target = self.sizes(shape)
-        made = self.Reshape(x, target, allowzero=1 if 0 in shape else None)
+        made = self.Reshape(x, target, allowzero=1 if 0 in shape else None)  # else 0 copies an axis
         return self.typed(made, TensorType(shape, x.known.dtype if x.known else "float32"))
 
     def flatten(self, x: Operand, axis: int = 1, end: int = -1) -> Operand:
@@ -200,6 +200,7 @@ class Builder(Sizes):
 
     def flipped(self, x: Operand, axis: int) -> Operand:
         """x with an axis in reverse order."""
+        # an end below any size: the first element is taken, too
         return self.typed(self.Slice(x, (-1,), (-(2**63 - 1),), (axis,), (-1,)), x.type)
 
     # --- pooling -----------------------------------------------------------------------------------------------------
@@ -228,8 +229,9 @@ class Builder(Sizes):
         z = self.reaching(x, window, LOWEST) if outside else x
         type_ = x.type.replaced(space=pool_sizes(x.type.space, window, rounding))
         y, places = self.call("MaxPool", z, outputs=2, **attributes(window, "FLOOR" if outside else rounding))
+        # ONNX counts places through all planes, Caffe through each
         at = self.Mod(places, self.size(product(z.type.space)))
-        if outside:
+        if outside:  # places in the longer planes, made places in the input's
             found: Operand | None = None
             for i in range(x.type.axes):
                 along = self.Mod(
@@ -238,6 +240,7 @@ class Builder(Sizes):
                 )
                 part = self.Mul(along, self.size(product(x.type.space[i + 1 :])))
                 found = part if found is None else self.Add(found, part)
+            # Caffe's mask begins at -1, and stays so where a window reads nothing
             at = self.Where(self.Equal(y, LOWEST), (-1,), found)
         return self.typed(y, type_), self.typed(at, TensorType(type_.shape, "int64"))
 
@@ -265,6 +268,7 @@ class Builder(Sizes):
         count = self.Squeeze(self.size(windows), (0,))
         begin = self.Mul(self.Range(0, count, 1), self.size(window.stride[i]))
         length = self.Sub(self.Min(self.Add(begin, self.size(window.kernel[i])), self.size(size)), begin)
+        # 1: FLOAT
         share = self.Div(self.Cast(length, to=1), self.Cast(self.size(window.kernel[i]), to=1))
         return self.typed(share, TensorType((windows,)))
 

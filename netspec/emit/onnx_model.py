@@ -202,6 +202,7 @@ class Assembly:
                     notes=before(node),
                 )
             )
+        # the fault of a definition, of a plug-in's perhaps: told at its place, with all others
         except (
             TypeError,
             ValueError,

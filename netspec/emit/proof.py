@@ -40,6 +40,7 @@ def prove(typed: TypedGraph, net: Any) -> None:
     """
     import torch
 
+    # making a module draws weights: the caller's draws go on as if none had been
     with torch.random.fork_rng(devices=[]):
         found = [
             Diagnostic("NS503", f"{node.name}: {fault}", node.places["name"])
@@ -137,6 +138,7 @@ def unlike(module: "nn.Module", reference: "nn.Module", shared: set[str]) -> Ite
         return
     own = OWN | (HOOKS if vars(module).keys() & HOOKED else frozenset())
     for name in sorted((vars(module).keys() | vars(reference).keys()) - own):
+        # torch's own bookkeeping
         if name.startswith("_") and not is_plain(vars(reference).get(name)):
             continue
         value, wanted = vars(module).get(name), vars(reference).get(name)

@@ -73,6 +73,7 @@ def identifier(text: str) -> Code:
 def literal(value: Any) -> Code:
     """The literal of a value: a number, text, None, or tuples, lists and mappings of these."""
     if type(value) is float:
+        # inf is no literal
         return Code(repr(value) if isfinite(value) else f"float({str(value)!r})")
     if type(value) in PLAIN:
         return Code(repr(value))
@@ -84,7 +85,7 @@ def literal(value: Any) -> Code:
         return Code("[" + ", ".join(map(literal, value)) + "]")
     if isinstance(value, tuple):
         return Code("(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")")
-    if isinstance(value, int):
+    if isinstance(value, int):  # an enum's own repr is none
         return Code(int.__repr__(value))
     raise UnquotableError(value)
 

@@ -274,6 +274,7 @@ class Structure:
             local = groups[0].local[child.name]
             peers = [g.children[i] for g in groups]
             for slot, values in self.slots(peers):
+                # 1 == 1.0 == True, and yet they are other arguments
                 if any(repr(v) != repr(values[0]) for v in values):
                     column = repr(values)
                     if column not in by_value:

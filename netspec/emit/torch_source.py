@@ -128,6 +128,7 @@ def network_class(name: Code, root: Group, typed: TypedGraph, structure: Structu
 
 
 def loss_term(variable: Code, weight: float, rank: int) -> Code:
+    # Caffe weighs every number of a loss's top
     value = variable if rank == 0 else code("{}.sum()", variable)
     if weight == 1:
         return value
