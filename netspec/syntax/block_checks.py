@@ -53,6 +53,7 @@ def strangers(body: Located, known: tuple[str, ...], what: str, diagnostics: Dia
         if key not in known:
             near = nearest(key, known)
             span = body.key_span(key)
+            # with one clear meaning `check --fix` may write it
             safe = bool(near) and clearly(key, near[0], known)
             fixes = (
                 (Fix(f"write {near[0]}", (Edit(span, near[0]),), safe),) if near and span is not None else ()
@@ -100,6 +101,7 @@ def yes_or_no(value: Located, what: str, diagnostics: Diagnostics) -> bool | Non
     meant = WORDS.get(value.text.lower()) if isinstance(value.value, str) and not value.why else None
     word = str(meant).lower()
     edits = (Edit(value.span, word),) if value.span is not None else ()
+    # in quotes a word was made a text, perhaps on purpose
     fixes = (Fix(f"write {word}", edits, value.plain_style),) if meant is not None else ()
     diagnostics.error(
         "NS104",

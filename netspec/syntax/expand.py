@@ -31,6 +31,7 @@ from netspec.syntax.variables import FAILED, Variables, declare
 
 __all__ = ["expand"]
 
+# repeats in repeats multiply: a few lines could ask for any number
 MOST_LAYERS = 100_000
 APART = ("layers", "blocks", "vars", "override", "import", "base", "insert", "remove")
 """Sections that expansion itself reads; the rest has variables put in and goes on."""
@@ -77,6 +78,7 @@ def expand(
         items = work.override(
             items, {k: variables.fill(v, diagnostics) for k, v in late.mapping.items()}, late
         )
+    # after all that files say: the command line has the last word
     for each in deep:
         items = work.set_inside(items, each._replace(value=variables.fill(each.value, diagnostics)))
     diagnostics.values += variables.added[0]
@@ -156,10 +158,12 @@ class Expansion:
         if when is None:
             return True
         value = scope.fill(when, self.diagnostics)
+        # a switch whose expression was reported keeps the layer, lest its readers be told of too
         return value.why == FAILED or yes_or_no(value, "when", self.diagnostics) is not False
 
     def entry(self, full: str, body: Located, scope: Variables, defaults: tuple[Located, ...]) -> Entry:
         self.count += 1
+        # by id: bodies live as long as the tree that they stand in
         key = (id(body), scope.signature)
         if key not in self.filled:
             # Without a type, what only the use of a block has is not looked at: the misspelt word
@@ -215,6 +219,7 @@ class Expansion:
                 for i in range(copies)
             ]
         made = (self.instance(copy, name, block, body, scope) for copy in wanted)
+        # where one copy cannot be made, all behind it fail alike
         return list(takewhile(lambda one: one is not None, made))  # type: ignore[arg-type]
 
     def repeat(self, body: Located, scope: Variables) -> int | None:
@@ -224,6 +229,7 @@ class Expansion:
             return None
         value = scope.fill(repeat, self.diagnostics).value
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_LAYERS:
+            # an expression without a value was reported itself
             if value is not None or repeat.value is None:
                 if value is not None:
                     said = repr(value)
@@ -285,6 +291,7 @@ class Expansion:
             full,
             name,
             body,
+            # later copies read the copy before them
             scope.fill(bottom, self.diagnostics) if bottom is not None and not copy.number else None,
             bool(copy.number),
             names_of(block.get("bottom"), inner, "x", self.diagnostics),

@@ -75,6 +75,7 @@ class ExpressionError(Exception):
 
 def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
     """The value of an expression. Raises ExpressionError."""
+    # most expressions are a single name: no tree is made for them
     if text in variables:
         return look_up(text, variables)
     try:
@@ -92,6 +93,7 @@ def parse(text: str) -> ast.expr:
         raise ExpressionError(f"an expression has at most {LONGEST} characters: this one has {len(text)}")
     try:
         tree = ast.parse(text.strip(), mode="eval")
+    # what Python's parser raises for deep nesting differs by version
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ExpressionError(
             f"{text.strip()!r} is not an expression: {getattr(error, 'msg', error)}"
@@ -193,6 +195,7 @@ def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
             isinstance(op, ast.Mult)
             and isinstance(items, (str, list))
             and isinstance(count, int)
+            # before it is made: 'x' * 10**9 would fill the memory
             and count * len(items) > WIDEST
         ):
             raise ExpressionError(f"a text or list has at most {WIDEST} items")
@@ -201,6 +204,7 @@ def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
             return a // b
         return a / b
     if isinstance(op, ast.Pow):
+        # before it is computed: 9**9**9 would not end
         if not (isinstance(a, (int, float)) and isinstance(b, (int, float))) or abs(b) > 64 or abs(a) > 2**32:
             raise ExpressionError("a power has a base up to 2^32 and an exponent up to 64")
         if a < 0 and not float(b).is_integer():
@@ -226,6 +230,7 @@ def substitute(text: str, variables: Mapping[str, Any]) -> Any:
     for is_expression, part in parts:
         made.append(write_value(evaluate(part, variables)) if is_expression else part)
         length += len(made[-1]) if is_expression else 0
+        # what the file itself says is bounded by its size; variables could multiply it
         if length > WIDEST:
             raise ExpressionError(f"a text takes at most {WIDEST:,} characters from variables")
     return "".join(made)

@@ -123,15 +123,18 @@ BYTES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
             ),
         ),
         (rb"PK\x03\x04", Kind("a zip archive", ("give a file of it",))),
+        # pickle's PROTO, versions 2 to 5; then torch's magic 0x1950a86a20f9469cfc6c, little-endian
         (rb"\x80[\x02-\x05].{0,64}(torch|\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19)", TORCH),
         (rb"\x80[\x02-\x05]", PICKLE),
         (
             rb"MATLAB 5\.0 MAT-file",
             Kind("a MATLAB file, as MatConvNet writes its nets", (NO_IMPORTER, WORDS)),
         ),
+        # a FlatBuffer has its file identifier at offset 4
         (rb".{4}TFL3", Kind("a TensorFlow Lite model", (NO_IMPORTER, AS_ONNX))),
         (rb"GGUF", Kind("a GGUF file", (NO_IMPORTER,))),
         (
+            # 8 bytes of length, little-endian and less than 64 KiB, then a header of JSON
             rb".{2}\0{6}\{\"",
             Kind(
                 "a safetensors file",
@@ -164,6 +167,7 @@ TEXTS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
             Kind("a YOLO model file of Ultralytics", (NO_IMPORTER, WORDS, AS_ONNX)),
         ),
         (r"!obj:pylearn2", Kind("a Pylearn2 configuration", (NO_IMPORTER, WORDS))),
+        # the magic number of ncnn's texts
         (r"^7767517\s", Kind("an ncnn param file", (NO_IMPORTER, AS_ONNX))),
         (r"\A(?:<\?xml[^\n]*\n)?\s*<net\s", Kind("an OpenVINO model", (NO_IMPORTER, AS_ONNX))),
         (r"^op\s*\{(?=[\s\S]*\btype\s*:)", CAFFE2),
@@ -257,6 +261,7 @@ def by_name(name: str, head: bytes) -> Kind | None:
     if folder_file in ("predict_net.pb", "init_net.pb"):
         return CAFFE2
     kind = next((kind for ending, kind in BY_NAME.items() if folder_file.endswith(ending)), None)
+    # ModelProto: field 1, ir_version up to 20; field 2, producer_name of up to 64 bytes
     if kind is None and re.match(rb"\x08[\x01-\x14]\x12[\x01-\x40][ -~]{2}", head):
         return ONNX
     return kind

@@ -106,6 +106,7 @@ def inherit(tree: Located, folder: str, files: Files) -> Located:
     merged = {
         key: value
         for key, value in made.mapping.items()
+        # the base's plug-ins are named as seen from its folder: they come below, moved
         if key != "plugins" or tree.get("plugins") is not None
     }
     add_plugins(merged, move_plugins(below, folder_of(path), folder))
@@ -219,6 +220,7 @@ def join_trees(below: Located, above: Located, diagnostics: Diagnostics) -> Loca
             continue
         at = index_of(items, name)
         if at is None:
+            # a layer inside a block is there only once blocks are unrolled: expand.py does the rest
             late[name] = overriding(late[name], change) if name in late else change
         else:
             items[at] = overridden(items[at], change)

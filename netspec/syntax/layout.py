@@ -88,6 +88,7 @@ def space(text: str) -> str:
             isinstance(token, yaml.ScalarToken)
             and token.style in ("'", '"')
             and bare(token.value)
+            # over several lines a quoted text is folded: its breaks are not in its value
             and "\n" not in text[start:end]
         ):
             edits.append((start, end, token.value))
@@ -264,5 +265,6 @@ def trim(text: str) -> str:
         line.rstrip(" \t") if not line.endswith("\r") else line[:-1].rstrip(" \t") + "\r"
         for line in text.split("\n")
     ]
+    # the last line tells how the text ends its lines
     end = "\r\n" if text.rstrip("\n").endswith("\r") else "\n"
     return "\n".join(lines).rstrip("\r\n") + end

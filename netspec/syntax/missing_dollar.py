@@ -34,8 +34,10 @@ def with_dollar(at: Located) -> str:
     if not text or "${" in text:
         return ""
     place = next(iter(at.sources), at.span)
+    # i counts the copies of a repeat: nothing declares it
     names = find_declared(place.source if place is not None else None) | {"i"}
     try:
+        # 2*$width reads as 2 * width
         tree = parse(text.replace("$", " "))
     except ExpressionError:
         return ""

@@ -56,6 +56,7 @@ def zoo_path(name: str) -> str:
     """
     folder = zoo_folder()
     direct = (folder / name).resolve()
+    # zoo:../../etc/passwd leads out of the zoo, and is no name of it
     if direct.is_file() and direct.is_relative_to(folder):
         return str(direct)
     return next((str(path) for stem, path in zoo_specs() if stem == name), PREFIX + name)
@@ -82,6 +83,7 @@ def resolve_path(path: str, folder: str, inside: bool = True) -> str:
     """
     if path.startswith(PREFIX):
         return zoo_path(path.removeprefix(PREFIX))
+    # the system's calls would raise ValueError
     if "\0" in path:
         raise OutsideError(path)
     full = os.path.normpath(os.path.join(folder, path))

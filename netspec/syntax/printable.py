@@ -48,6 +48,7 @@ def check_names(spec: Spec, diagnostics: Diagnostics) -> bool:
     Whether to read on: not with names that are too long, since they are compared.
     """
     path = spec.source.name
+    # of a path only what breaks a line, or turns it round (Cf holds the marks of direction)
     at = next((i for i, c in enumerate(path) if category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
     if at is not None:
         diagnostics.add(Diagnostic("NS213", f"{reason(path, at)} of the path of the spec", path=escape(path)))
@@ -62,6 +63,7 @@ def check_names(spec: Spec, diagnostics: Diagnostics) -> bool:
 
 def unfit(name: str, what: str, span: Span | None) -> Diagnostic | None:
     """The finding on a name that may not be one; None for any other."""
+    # nearly all names are ASCII: the quick question first
     if not name.isprintable() or not (name.isascii() or UNSEEN.isdisjoint(name)):
         at = next(i for i, c in enumerate(name) if not c.isprintable() or c in UNSEEN)
         return Diagnostic(

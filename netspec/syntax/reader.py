@@ -44,6 +44,7 @@ def read_file(
     if len(data) > BYTES:
         diagnostics.add(Diagnostic("NS008", f"a spec may have {BYTES:,} bytes; {name} has more", path=name))
         return None
+    # most files are specs: the marks of other tools are loaded for the rest alone
     if spec and not _OWN.search(data[:4096]):
         from netspec.syntax.foreign import foreign
 
@@ -95,6 +96,7 @@ def read(source: Source, diagnostics: Diagnostics) -> Located | None:
 
 def _bytes(path: str, roots: Iterable[str] | None) -> bytes:
     if path == "-":
+        # one byte more than allowed tells that there are more
         return sys.stdin.buffer.read(BYTES + 1)
     if roots is None:
         return read_given(path, BYTES + 1)
@@ -115,6 +117,7 @@ def _reason(name: str, error: OSError | ValueError) -> str:
 
 
 def _text(name: str, data: bytes, diagnostics: Diagnostics) -> str | None:
+    # marks of UTF-16: told before the zero bytes that are sure to follow
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         fact = f"{name} is UTF-16; a spec is UTF-8 text"
     elif (at := data.find(b"\0")) >= 0:

@@ -18,8 +18,10 @@ _WORDS: dict[str, Any] = {
 _NUMERIC = frozenset("0123456789+-.")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _BASED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+# 1e-3 is a number here; to YAML 1.1, as PyYAML resolves it, it is a text
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 
+# the booleans of YAML 1.1
 _SWITCHES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 _GROUPED = re.compile(r"[-+]?[0-9]+(?:[_,' ][0-9]+)+(?:\.[0-9]+)?\Z")
 
@@ -32,6 +34,7 @@ def resolve(text: str) -> str | int | float | bool | None:
     """
     if text in _WORDS:
         return _WORDS[text]  # type: ignore[no-any-return]
+    # most scalars are words: their first letter spares three patterns
     if text[0] not in _NUMERIC:
         return text
     if _INTEGER.match(text):

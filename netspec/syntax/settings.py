@@ -47,6 +47,7 @@ def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> t
                 notes=("for example --set train.solver.base_lr=0.01",),
             )
             continue
+        # each step may make a mapping: no deeper than a file may be
         if path.count(".") >= DEPTH:
             leads_nowhere(
                 f"{path[:DEPTH]}...",
@@ -107,6 +108,7 @@ def place_in(tree: Located, steps: list[str], value: Located) -> bool:
         return False
     if (
         len(steps) > 1
+        # a section wins over a layer of its name
         and steps[0] not in tree.value
         and (layers := tree.get("layers")) is not None
         and in_list(layers, steps, value)

@@ -110,6 +110,7 @@ class TreeBuilder:
             else:
                 at = len(self.source.text)
             raise YamlDamage(f"{error.problem} ({error.context})", at, opened, self.last) from None
+        # a control character, or a lone surrogate, which libyaml cannot be given
         except (yaml.YAMLError, UnicodeEncodeError):
             raise YamlDamage("unprintable", 0, None, self.last) from None
         roots = self.frame.items
@@ -142,6 +143,7 @@ class TreeBuilder:
         style = event.style
         frame = self.frame
         span = Span(self.source, event.start_mark.index, event.end_mark.index)
+        # the parser's places then take in more than the value
         if event.tag is not None or event.anchor is not None or style in ("|", ">"):
             span = self._bare(event, span)
         if frame.entries is not None and frame.key is None:
@@ -168,6 +170,7 @@ class TreeBuilder:
         except ValueError as error:
             self.diagnostics.error("NS008", str(error), span)
             node = Located(0, span, text=text, plain_style=True)
+        # what a slip leaves behind: all other values are spared the question
         if not text or text[0] == "-" or ":" in text:
             found = accidents.in_value(
                 node, frame.keys[frame.key] if frame.key is not None else None, frame.flow
@@ -198,6 +201,7 @@ class TreeBuilder:
         if frame.entries is not None and frame.key is None:
             self.diagnostics.add(accidents.collection_as_key(span))
             raise _Stop
+        # while events come: composing 50,000 brackets kills the process (PyYAML, C loader)
         if len(self.stack) >= DEPTH:
             self._stop("NS007", _TOO_DEEP, Span(self.source, span.start, span.start + 1))
         if event.anchor is not None:
@@ -243,6 +247,7 @@ class TreeBuilder:
                 " in all",
                 span,
             )
+        # _put counts one of them
         self.nodes += anchor.size - 1
         self.end = span.end
         self._put(frame, self._copy(anchor.node, span, len(self.stack)))

@@ -49,6 +49,7 @@ class Variables:
     @property
     def signature(self) -> tuple[object, ...]:
         """Equal for scopes that fill every tree alike."""
+        # repr, for 1 == True, and in a text they are written differently
         return (*((name, repr(value)) for name, value in self.values.items()), *map(id, self.used))
 
     def plus(
@@ -69,6 +70,7 @@ class Variables:
         value = tree.value
         if isinstance(value, dict):
             filled = {key: self.fill(item, diagnostics) for key, item in value.items()}
+            # what holds no variable is shared, not copied
             if not self.used and all(filled[key] is item for key, item in value.items()):
                 return tree
             return Located(filled, tree.span, keys=tree.keys, used=self.used, why=tree.why)

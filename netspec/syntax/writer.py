@@ -22,6 +22,7 @@ BLOCK_LEVELS = 2
 PLAIN = re.compile(
     r"[A-Za-z_/$(\u00c0-\u1fff\u3040-\ud7ff][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff:?#,\[\]{}\"'\\]*\Z"
 )
+# what YAML does not print, or its scanner takes for a line's end or a byte order mark
 ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
@@ -126,6 +127,7 @@ def quote(text: str) -> str:
     # N is a size here, and to no reader in use the word for false
     mistakable = not isinstance(resolve(text), str) or (len(text) > 1 and look_alike(text) is not None)
     plain_enough = PLAIN.match(text) and text[-1] != " " and not mistakable
+    # in braces an expression without quotes is NS015
     if plain_enough and "${" not in text:
         return text
     return ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))

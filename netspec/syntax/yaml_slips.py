@@ -21,7 +21,9 @@ __all__ = [
 ]
 
 ODD_KEY_STARTS = frozenset("-<")
+# not before a digit: -1 is a number
 _DASHED = re.compile(r"-(?=[^\W\d]|[\"'$])")
+# not before a slash: https://... is a text
 _GLUED = re.compile(r"([^\W\d][\w.]*):(?=[^\s:/])")
 _PROPERTY = re.compile(r"[&!]\S*(?:\s+|\s*#.*\n)*")
 
@@ -52,6 +54,7 @@ def in_value(node: Located, key: Span | None, flow: bool) -> Diagnostic | None:
     if flow:
         return None
     own_line = not span.source.text[span.source.text.rfind("\n", 0, span.start) + 1 : span.start].strip()
+    # behind a key, or a dash, a word with a colon in it is a value
     if not own_line:
         return None
     glued = _GLUED.match(node.text) if key is not None else None
@@ -62,6 +65,7 @@ def in_value(node: Located, key: Span | None, flow: bool) -> Diagnostic | None:
 
 def _without_value(key: Span, span: Span) -> Diagnostic | None:
     source = key.source
+    # `? key` says itself that it is one
     if ":" in source.text[key.end : span.end] or source.text[key.start] in "?":
         return None
     glued = _GLUED.match(key.text)

@@ -12,6 +12,7 @@ from netspec.syntax.tree import YamlDamage
 
 __all__ = ["explain_damage"]
 
+# the first that knows wins: indentation, which any line can be blamed for, comes last
 _RECOGNISERS = (
     words.unprintable,
     layout.tab,

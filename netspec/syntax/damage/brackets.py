@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _CLOSERS = {"[": "]", "{": "}"}
-_EXPRESSIONS = 50
+_EXPRESSIONS = 50  # where they do not help together, one fewer is tried, and so on
 _NUMBER = re.compile(r"[-+]?[0-9][0-9.e+-]*|\$\w+")
 _BLOCK_LINE = re.compile(r"\s*(?:- |[^\s,:{}\[\]]+:(?:\s|$))")
 
@@ -27,6 +27,7 @@ def expression(wound: Wound) -> list[Diagnostic] | None:
     """Every `${...}` in braces or brackets that needs quotes, from the first on which the parser
     gave up.
     """
+    # the parser stops at the brace, one behind its dollar
     if not wound.flow or wound.text[wound.at - 1 : wound.at + 1] != "${":
         return None
     edits = [_quote(wound, wound.at - 1)]
@@ -195,6 +196,7 @@ def _quote(wound: Wound, dollar: int) -> Edit:
             end = end + 1
     span = wound.span(start, start + len(text[start:end].rstrip()))
     sign = span.text[-1:]
+    # a quote at the end alone: the one at the beginning was forgotten
     opened = sign in ("'", '"') and sign not in span.text[:-1]
     return Edit(span, sign + span.text if opened else quote(span.text))
 
@@ -229,8 +231,10 @@ def _scan(text: str) -> tuple[list[str], str]:
                 at += 1
             elif c == quote:
                 quote = ""
+        # a quote opens a text only where a value may begin: in don't it is a letter
         elif c in "\"'" and before in " \t\n,[{:":
             quote = c
+        # YAML takes # for a comment only behind a blank
         elif c == "#" and before in " \t\n":
             at = _line_end(text, at)
         elif c in _CLOSERS:
@@ -251,6 +255,7 @@ def _line_end(text: str, at: int) -> int:
 
 def _line_numbers(wound: Wound) -> range:
     first = wound.source.position(wound.opened or 0)[0]
+    # a bracket seldom stays open for twenty lines, and each is tried as its end
     return range(first, min(wound.lines, wound.number, first + 20) + 1)
 
 

@@ -20,6 +20,7 @@ _NEAR = 6  # lines before the fault that are always suspected
 _SUSPECTS = 14  # each is tried at every level: more would cost a reader seconds
 _LEVELS = 8  # nearest first; a line is seldom more than one or two levels off
 _BLOCK_TEXT = re.compile(r":\s+[|>][-+\d]*\s*(?:#.*)?$")
+# in these words libyaml and PyYAML's own parser tell of a line out of place
 _SIGNS = (
     "did not find expected key",
     "expected '-' indicator",
@@ -277,6 +278,7 @@ def _suspects_above(wound: Wound, number: int) -> list[int]:
     found: list[int] = []
     floor = _WIDE
     above = wound.previous(number)
+    # a line is seldom off by more than a level or two: four tell where it may belong
     while above and len(found) < 4:
         indent = _indent(wound.source.line(above))
         if indent < floor:

@@ -122,6 +122,7 @@ class Wound:
         try:
             tree = TreeBuilder(Source(self.source.name, text), diagnostics).build()
         except YamlDamage as damage:
+            # what is still wrong must lie and begin behind: else the edit only moved the damage
             return damage.at > beyond and (damage.opened or damage.at) > beyond and not diagnostics.found
         if tree is None or any(d.span is None or d.span.start <= beyond for d in diagnostics.found):
             return False

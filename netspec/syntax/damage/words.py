@@ -21,9 +21,12 @@ __all__ = [
     "unprintable",
 ]
 
+# all but c-printable (YAML 1.2, production 1)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SIZE = re.compile(r"\d+|\$\w+")
+# not before a digit: -1 is a number
 _GLUED_DASH = re.compile(r" *(?:- +)*-(?=[^\s\d.\-])")
+# not before a slash: https://... is a text
 _GLUED_COLON = re.compile(r" *(?:- +)*[^\W\d][\w.]*:(?=[^\s:/])")
 
 
@@ -134,6 +137,7 @@ def find_forbidden_start(wound: Wound) -> list[Diagnostic] | None:
         return None
     end = re.compile(r"(?:[^\n\r#,\]}]|(?<=\S)#|[,\]}](?=[^\s,\]}]))*").match(wound.text, start)
     value = wound.span(start, start + len(end[0].rstrip())) if end else wound.span(start, start + 1)
+    # before a number the sign is a slip, to a word it belongs
     meant = value.text[1:] if _SIZE.fullmatch(value.text[1:]) else quote(value.text)
     fixes = wound.fix(f"write {meant}", Edit(value, meant))
     return wound.finding(
@@ -216,6 +220,7 @@ def colon_in_value(wound: Wound) -> list[Diagnostic] | None:
         value_start, wound.start(wound.number) + len(re.sub(r"\s+#.*$", "", wound.line).rstrip())
     )
     whole = wound.span(wound.start(wound.number) + content(wound.line), value.end)
+    # `a: 1}` has rather lost its opening brace than holds one
     if value.text.endswith("}") and (fixes := wound.fix("open with `{`", wound.insert(whole.start, "{"))):
         return wound.finding(
             "NS016",
