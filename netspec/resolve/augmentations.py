@@ -111,6 +111,7 @@ def in_types(words: AugmentWords) -> Iterator[Augmentation]:
     if words.perspective is not None:
         yield geometry.Perspective(distortion=words.perspective, probability=p)
     if words.elastic is not None:
+        # kornia's usual sigma
         yield geometry.Elastic(alpha=words.elastic, sigma=32.0, relative=True, probability=p)
     if (c := words.color_jitter) is not None:
         yield color.ColorJitter(
@@ -125,5 +126,6 @@ def in_types(words: AugmentWords) -> Iterator[Augmentation]:
     if words.noise is not None:
         yield texture.Noise(std=(words.noise, words.noise), probability=p)
     if words.erase is not None:
+        # from a fiftieth of the picture on (Zhong et al. 2017)
         share = (min(0.02, words.erase), words.erase)
         yield erasing.Erase(scale=share, probability=p)

@@ -30,6 +30,7 @@ def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None
         diagnostics.add(
             Diagnostic("NS670", fact, own.span if own is not None else section.key_span("solver"))
         )
+    # what holds of train.solver is not told again of each player
     said = {fact for _, fact in solver_faults(file.train.solver)}
     for name, player in file.train.players.items():
         body = section.mapping["players"].mapping[name]

@@ -35,6 +35,7 @@ def open_ends(graph: Graph) -> tuple[Value, ...]:
     ends = [value for node in kept for value in node.tops if value not in read]
     first = {node.bottoms[0] for node in dropped if node.bottoms}
     others = {value for node in dropped for value in node.bottoms[1:]}
+    # where nothing would be left, all ends stay
     found = [value for value in ends if value not in others or value in first] or ends
     plain = [value for value in found if value not in first]
     beside = {bottom for value in plain if value.node for bottom in value.node.bottoms}

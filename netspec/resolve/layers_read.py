@@ -54,6 +54,7 @@ def draft(
     that it stands in, then the net's.
     """
     body = entry.body
+    # an expression without a value was reported: its layer is no second fault
     if diagnostics.failed and any(part.why == FAILED for part in body.walk()):
         return None
     kind = body.get("type")
@@ -99,6 +100,7 @@ def draft(
         diagnostics.add(Diagnostic("NS120", fact, common.keys.get("exclude"), "not both", others=others))
         return None
     most = 1 if layer.tops[1] is None else layer.tops[1]
+    # beside the parameters: what a layer makes may hang on how many tops are named
     layer.__dict__["top_count"] = len(fields.top) or min(1, most)
     return Draft(entry.name, layer, fields, places(body, given))
 
@@ -256,6 +258,7 @@ def read_layer(
     except Reject:
         from netspec.resolve.messages.unknown_words import notes_on
 
+        # in a param map the words that stand beside it are no candidates
         known = () if own.nested else (*LayerFields.names, *cls.groups, "when")
         word(
             schema_of(cls),

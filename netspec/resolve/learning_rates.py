@@ -115,6 +115,7 @@ def restarts(p: SolverParameter, length: int, most: int = 1000) -> list[int]:
     cycles the first `most`.
     """
     found, cycle = [0], p.stepsize
+    # equal cycles may be a million: a rate finds its place in those by division
     while found[-1] + cycle < length and len(found) < most:
         found.append(found[-1] + cycle)
         cycle *= p.cycle_mult

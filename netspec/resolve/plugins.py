@@ -77,6 +77,7 @@ def with_plugin(
         elif source is not None:
             more = {**known.augmentations, **changes}
             return replace_fields(known, plugins={**known.plugins, **types}, augmentations=more)
+    # what has no place in a file is told where the spec names the plug-in
     for each in own:
         diagnostics.add(each if each.span is not None else Diagnostic(each.code, each.fact, item.span))
     return replace_fields(known, complete=False)
@@ -121,6 +122,7 @@ def meant(
             diagnostics.error("NS123", f"a plug-in must define the layer type {name}", kind, label=label,
                               notes=("a plug-in is one definition in netspec's own form: docs/plugins.md",))  # fmt: skip
         return None
+    # Caffe's param_str is any text: a plug-in may take it so, else it is read as YAML
     if "param_str" in cls.names:
         return cls, Located({"param_str": place(text)}, kind)
     if not text.strip():

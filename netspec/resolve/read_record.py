@@ -41,6 +41,7 @@ def read_record(
         try:
             return cls.read(body.value, dialect, whole=body)
         except Reject:
+            # worded below
             pass
     elif cls.short is not None and body.value is not None:
         try:
@@ -73,6 +74,7 @@ def word(
     subject = Subject(what, anchor, known, notes)
     most = MOST if len(diagnostics) < MANY else FEW
     errors, more = faults(schema, as_json(body))
+    # a value of another type lies in no range: one cause, one finding
     mistyped = {e.absolute_path for e in errors if e.validator == "type"}
     errors = [e for e in errors if e.validator not in RANGES or e.absolute_path not in mistyped]
     meant = misspelt(errors, subject)

@@ -77,6 +77,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     read: dict[int, Draft | Stranger | None] = {}
     own: dict[int, dict[str, Located]] = {}
     for entry in entries:
+        # copies of a block share their bodies: what is said of one holds for all
         if id(entry.body) not in read:
             before = len(diagnostics)
             for section in entry.defaults:
@@ -105,6 +106,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
                 about=About(key="layers"),
             )
         return None
+    # the layers of a refused plug-in are missing: wiring would only find more of that
     if not known.complete or not inputs_told(spec, inputs):
         return None
     outputs = outputs_of(spec.section("output"), diagnostics)
@@ -190,6 +192,7 @@ def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deplo
     for output, span in resolved.outputs:
         if output in graph.blobs:
             outputs.append(graph.blobs[output])
+        # else a layer that was reported may be what makes it
         elif not diagnostics.failed:
             near = nearest(output, graph.blobs)
             maker = graph.blobs[near[0]].node if near else None
@@ -265,6 +268,7 @@ def check_values(kind: str, cls: type[Layer], body: Located, diagnostics: Diagno
         if declared is None or node.why == FAILED:
             continue
         try:
+            # kernel_h, a half, is a whole number
             (declared.kind if key == declared.name else INT).read(node, declared.bounds)
         except Reject:
             schema = {"type": "object", "properties": {key: cls.schema()["properties"][key]}}
@@ -294,6 +298,7 @@ def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
         if len(shape.items) <= MOST_AXES:
             sizes = [size_of(item, diagnostics) for item in shape.items]
         else:
+            # too many axes is one fault, whatever stands there
             sizes = [1] * len(shape.items)
         if isinstance(shape.value, list) and len(sizes) > MOST_AXES:
             fact = f"a shape has at most {MOST_AXES} axes: input {name} has {len(sizes):,}"

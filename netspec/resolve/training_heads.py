@@ -42,6 +42,7 @@ def heads_of(resolved: Resolved, trained: Graph) -> tuple[Entry, ...]:
     heads = DEFAULT_HEADS
     if resolved.file.train is not None and (share := resolved.file.train.label_smoothing):
         heads = list_smoothing_heads(share)
+    # a net that measures itself in some phase needs no second measure
     measured = any("metric" in each.layer.traits for each in resolved.drafts.values())
     return tuple(entry(place(body)) for body in heads if not (measured and is_measure(body)))
 

@@ -62,6 +62,7 @@ def check_unused(
         before = len(diagnostics)
         for i, body in enumerate(layers.value):
             check_item(name, i, body, spec, known, diagnostics)
+        # names are judged where the layers themselves are sound
         if len(diagnostics) == before:
             check_wiring(name, block, layers.value, diagnostics)
 
@@ -205,6 +206,7 @@ def check_wiring(block: str, section: Located, layers: list[Located], diagnostic
         visible = {INPUT}
     else:
         visible = {item.text for item in given.items}
+    # reversed: of several makers the first one counts
     makers = {name: body for body in reversed(layers) for name in names_made(body)}
     for body in layers:
         for item in items_of(body.get("bottom")):

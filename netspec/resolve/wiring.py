@@ -117,6 +117,7 @@ class Builder:
         if (
             told and not self.check_count(draft, "bottom", len(bottoms), layer.bottoms)
         ) or not self.check_count(draft, "top", len(local), layer.tops):
+            # told: what it makes is known by name only, and reading that is no further fault
             bottoms = [None]
         tops = tuple(scope.prefix + name for name in local)
         if any(value is None for value in bottoms):
@@ -124,6 +125,7 @@ class Builder:
             return
         wired = tuple(value for value in bottoms if value is not None)
         down = fields.propagate_down
+        # Caffe takes none, or one for each bottom
         if down and len(down) != len(wired):
             fact = (
                 f"propagate_down of {draft.name} needs one value for each bottom: {len(down)} for"
@@ -159,10 +161,12 @@ class Builder:
         self.order.append(node)
         for name, value in zip(tops, node.tops, strict=True):
             self.blobs[name] = value
+            # in place on what a block was given: the block's later layers read what it has become
             if name.removeprefix(scope.prefix) in scope.inputs:
                 scope.inputs[name.removeprefix(scope.prefix)] = value
         if scope.behind and not fields.bottom and wired:
             self.passed.append((draft, wired[0], tuple(scope.behind)))
+        # a net may begin with a layer that makes its input: the next one reads that
         first_source = scope.last is None and bool(layer.traits & SOURCE)
         if node.tops and (first_source or not layer.traits & ASIDE):
             scope.last = node.tops[:1]
@@ -335,6 +339,7 @@ class Builder:
                 others=others,
                 notes=("layers run in the order of the list",),
             )
+        # findings that are only compared: nobody would read the near names
         if self.diagnostics.bare:
             return Diagnostic("NS201", f"{reader} reads {name}", span)
         near = nearest(name, self.visible(scope))
@@ -514,6 +519,7 @@ def build(
         builder.blobs[given.value.name] = given.value
         builder.made[given.value.name] = given.span
     builder.walk(items, Scope("", {given.value.name: given.value for given in inputs}))
+    # layers that only make values are inputs of the graph (docs/decisions/0006)
     makers = [node for node in builder.order if node.layer.traits & SOURCE and not node.bottoms]
     sources = tuple(node for node in makers if "data" in node.layer.traits)
     nodes = tuple(node for node in builder.order if node not in makers)

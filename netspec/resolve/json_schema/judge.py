@@ -83,6 +83,7 @@ def answer(asked: Asked) -> Answer:
         found = faults_by_jsonschema(asked.schema, asked.value)
     except ModuleNotFoundError:
         found = own_faults(asked.schema, asked.value)
+    # by place, whichever of the two judges found them
     found.sort(key=lambda fault: [str(step) for step in fault.absolute_path])
     return Answer(found[:MOST], sum(map(count, found[MOST:])))
 
@@ -212,12 +213,14 @@ def is_number(value: Any) -> bool:
 
 def is_of(type_: str, value: Any) -> bool:
     if type_ in ("integer", "number"):
+        # to JSON Schema 3.0 is an integer, true is none
         return is_number(value) and (type_ == "number" or isinstance(value, int) or value.is_integer())
     classes = {"boolean": bool, "string": str, "array": list, "object": dict, "null": type(None)}
     return isinstance(value, classes[type_])
 
 
 def compares(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Schema, Any], bool]:
+    # a word of JSON Schema says nothing of values of other types
     return lambda wanted, schema, value: not is_number(value) or holds(value, wanted)
 
 
@@ -227,6 +230,7 @@ TESTS: dict[str, Callable[[Any, Schema, Any], bool]] = {
     ),
     "enum": lambda wanted, schema, value: value in wanted,
     "pattern": lambda wanted, schema, value: (
+        # search: patterns of JSON Schema are not anchored
         not isinstance(value, str) or re.search(wanted, value) is not None
     ),
     "minimum": compares(lambda value, limit: value >= limit),

@@ -62,6 +62,7 @@ def build_schema() -> Schema:
         "type": "object",
         "properties": {**fields(SpecFile), **sections()},
         "additionalProperties": False,
+        # a file of blocks or vars alone is there to be imported
         "anyOf": [{"required": [key]} for key in ("layers", "base", "blocks", "vars")],
         "if": {
             "required": ["layers"],

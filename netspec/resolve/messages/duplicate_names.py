@@ -24,6 +24,7 @@ def earlier_is_odd(items: Sequence[Item], name: str, prefix: str) -> bool:
     )
     own = name.removeprefix(prefix)
     at = [i for i, (_, other, _) in enumerate(names) if other == own]
+    # of three or more it is not clear which two to compare
     if len(at) != 2:
         return False
     named = [(other, kind) for _, other, kind in names]
@@ -48,6 +49,7 @@ def suits(named: Sequence[tuple[str, str]], i: int, at: Sequence[int]) -> int:
         else:
             found = -1
     else:
+        # stems are mostly the beginning of a type: conv, pool, drop
         found = int(bool(stem) and stem[:4] in kind.lower())
     found += any(
         j not in at and name[:ALIKE] == named[j][0][:ALIKE] for j in (i - 1, i + 1) if 0 <= j < len(named)

@@ -161,6 +161,7 @@ def unknown_key(
             evidence=Unheard(),
         )
     edits = (
+        # where the word meant stands there too, writing it would repeat a key
         (Edit(span, near[0]),) if span and near[0] not in at.mapping and not is_setting(span.source) else ()
     )
     fix = Fix(f"write {near[0]}", edits, certain(key, near[0], known))
@@ -233,6 +234,7 @@ def alternatives(
     """None of several forms fits: required spellings, words of a list, or shapes of a value."""
     spellings = [list_required(option) for option in error.validator_value]
     if all(spellings):
+        # it is there, misspelt: told as an unknown key
         if any(name in meant for names in spellings for name in names):
             return []
         text = ", or ".join(" and ".join(names) for names in spellings)
@@ -306,6 +308,7 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
     if wanted == ["string"] and words and at.value is not None:
         return wrong_word(where, words, at)
     names = " or ".join(type_words(wanted, words))
+    # a label stands behind its line: all words of a choice are too long for it
     if len(names) < LONGEST_LABEL:
         label = names
     else:
@@ -370,6 +373,7 @@ def guess_meant(at: Located, wanted: list[str]) -> str | None:
     if "array" in wanted and SIZES.fullmatch(text):
         return f"[{', '.join(re.findall('[0-9]+', text))}]"
     meant = look_alike(text) or text
+    # longer ones nobody meant, and `resolve` refuses integers of more than 250 digits
     value = scalar(meant) if meant and len(meant) < 100 else meant
     fits = {
         "boolean": isinstance(value, bool),

@@ -36,6 +36,7 @@ FACTORS = {
 }
 NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)? ?"
 PREFIX = "(k|M|G|T|Ki|Mi|Gi|Ti)?"
+# Python's $ matches before a last line break too, JSON Schema's does not
 END = r"$(?!\n)"
 WRITTEN = f"^-?{NUMBER}(us|ms|s|{PREFIX}B?){END}"
 """As text, like those below: compiled where a quantity is read, for most specs have none."""
@@ -90,6 +91,7 @@ class Quantity(Record):
                 or not isinstance(value, (int, float))
                 or isnan(value)
                 or not bounds.allow(value)
+                # -0k is no number below 0, but the schema's pattern takes no sign
                 or (negative and bounds.ge is not None)
             ):
                 raise Reject(node)

@@ -24,6 +24,7 @@ LrPolicy = Literal[
     "warm_restarts",
     "plateau",
 ]
+# Caffe's adagrad_solver and rmsprop_solver refuse one
 WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 WITH_STEPSIZE = ("step", "sigmoid", "warm_restarts")
 SIGNS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
@@ -100,6 +101,7 @@ class SolverParameter(Record):
         ),
     )
     snapshot: int = param(default=0, ge=0, doc="iterations between snapshots; 0: only at the end")
+    # an int64 in Caffe's SolverParameter
     random_seed: int = param(
         default=-1,
         ge=-(1 << 63),
@@ -119,6 +121,7 @@ class SolverParameter(Record):
     cycle_mult: int = param(
         default=1, ge=1, doc="warm_restarts: how many times as long as the last each cycle is"
     )
+    # torch's ReduceLROnPlateau waits for 10 as well
     patience: int = param(
         default=10,
         ge=1,
@@ -128,6 +131,7 @@ class SolverParameter(Record):
         default=0, ge=0, doc="iterations over which the rate climbs linearly to that of lr_policy"
     )
     warmup_start_lr: float = param(default=0.0, ge=0, doc="rate at which that climb begins")
+    # the defaults of torch's OneCycleLR
     pct_start: float = param(
         default=0.3, gt=0, lt=1, doc="one_cycle: share of the training in which the rate rises"
     )
