@@ -15,9 +15,9 @@ from netspec.cli.predicted_picture import draw_answer
 if TYPE_CHECKING:
     import numpy as np
 
-    from netspec.data.remarks import Remarks
     from netspec.data.samples import Sample, Taken
     from netspec.diagnostics import Diagnostic
+    from netspec.imaging.remarks import Remarks
     from netspec.read_options import Reading
 
     Array = np.ndarray[Any, Any]
@@ -120,7 +120,7 @@ def command(
     if as_json and table:
         raise click.UsageError("--json and --csv: give one of them")
     from netspec.cli import report
-    from netspec.data.remarks import Remarks
+    from netspec.imaging.remarks import Remarks
 
     predictor, remarks = open_predictor(model, options), Remarks()
     samples = read_samples(files, data, options, predictor, remarks)
@@ -230,7 +230,7 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     """
     from netspec.data.facts import facts_of
     from netspec.data.samples import Taken
-    from netspec.resolve.image_words import contract_of
+    from netspec.imaging.words import contract_of
     from netspec.serving.engine import open_model
     from netspec.serving.predict import find_boxes, image_words, run_model
 

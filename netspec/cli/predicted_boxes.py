@@ -24,7 +24,7 @@ def find_window(
     """What the net saw of the picture that was given: left, top, width, height in its pixels; of a
     sample that is no file, in those of the input. crop: (height, width), cut from the middle.
     """
-    from netspec.data.pictures.decode import fit_size
+    from netspec.imaging.decode import fit_size
 
     contract = taken.contract
     if sample.frame is None or contract is None:

@@ -12,22 +12,16 @@ import numpy as np
 
 from netspec.data.binding import bind, check_shape
 from netspec.data.paths import existing
-from netspec.data.pictures.decode import (
-    image_input,
-    open_picture,
-    picture_faults,
-    prepare,
-    read_encoded,
-    upright,
-)
+from netspec.data.pictures.files import read_encoded
 from netspec.data.registry import Place, open_source
-from netspec.data.remarks import Remarks
 from netspec.data.sounds.framing import frame
 from netspec.data.source import Array, Source
 from netspec.data.sources.audio import SOUNDS, Form, form_of, load_sound
 from netspec.data.sources.image_folder import PICTURES, Kind, files_below
 from netspec.data.sources.sequences import ENDS
 from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.imaging.decode import image_input, open_picture, picture_faults, prepare, upright
+from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract, Shape
 from netspec.resolve.sections.train import DataSection
 

@@ -23,10 +23,10 @@ from netspec.augmentation.kernels.frame import (
     stack_samples,
     windows,
 )
-from netspec.data.pictures.decode import centre_crop, prepare
 from netspec.data.sounds.framing import copy_frame
 from netspec.data.source import Array
 from netspec.diagnostics import fail
+from netspec.imaging.decode import centre_crop, prepare
 from netspec.resolve.sections.image import ImageContract, Shape, pair
 from netspec.resolve.sections.train import TransformParam
 

@@ -29,9 +29,9 @@ from netspec.exporters.quantization.quantize import Work
 from netspec.exporters.quantization.quantize import quantize as quantize_file
 from netspec.exporters.sizes import KEY as SIZES
 from netspec.exporters.sizes import sizes_of
+from netspec.imaging.words import contract_of
 from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
-from netspec.resolve.image_words import contract_of
 from netspec.resolve.sections.image import ImageContract
 from netspec.seal import SEAL, properties_of, seal_of
 from netspec.strict_json import JsonError, read_object

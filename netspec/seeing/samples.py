@@ -138,7 +138,7 @@ def photograph(subject: Subject) -> Sample:
     if shape != subject.taken[name].shape:
         image = image.resize((shape[2] or 1, shape[1] or 1), Image.Resampling.LANCZOS)
     image.save(made, "PNG")
-    from netspec.data.pictures.decode import image_input
+    from netspec.imaging.decode import image_input
 
     array = image_input(made.getvalue(), subject.contract(name), subject.taken[name].shape, PHOTOGRAPH)
     others = {

@@ -13,10 +13,10 @@ from netspec.data.samples import Taken
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import nearest
 from netspec.driver import Program, load
+from netspec.imaging.words import contract_of
 from netspec.ir.graph import Node, TypedGraph
 from netspec.pictures.words import name_at, when
 from netspec.read_options import PLAIN, Reading
-from netspec.resolve.image_words import contract_of
 from netspec.resolve.sections.image import ImageContract
 from netspec.seeing.filters import Filters, is_picture
 from netspec.seeing.seen import Array

@@ -5,6 +5,7 @@ plain values for JSON.
 from typing import Any
 
 from netspec.serving.limits import Limits, bounds
+from netspec.serving.pictures import describe_pictures
 from netspec.serving.repository import Entry
 from netspec.serving.tensors import TensorInfo
 
@@ -25,6 +26,8 @@ def describe_config(entry: Entry, limits: Limits) -> dict[str, Any]:
         "instance_group": [{"kind": f"KIND_{'GPU' if entry.model.device == 'cuda' else 'CPU'}", "count": 1}],
         "parameters": {f.name: {"string_value": f"{getattr(limits, f.name)}"} for f in bounds()},
     }
+    for name, forms in describe_pictures(entry.model.pictures).items():
+        described["parameters"][name] = {"string_value": forms}
     if entry.model.joins(entry.batching.join):
         described["dynamic_batching"] = {"max_queue_delay_microseconds": 0}
     return described

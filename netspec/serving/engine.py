@@ -9,12 +9,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.file_reading import open_file
+from netspec.imaging.contract import ImageContract
 from netspec.seal import PROBES, check_allowed
+from netspec.serving.pictures import find_pictures
 from netspec.serving.sizes import KEY, Conditions, conditions
 from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs
 from netspec.strict_json import JsonError, read_json
@@ -37,7 +39,7 @@ LARGE = 4 << 20
 @dataclass(frozen=True)
 class Model:
     """A loaded model. `metadata` holds the file's `netspec.` properties, `labels` the class names
-    per output, `sizes` what it demands.
+    per output, `sizes` what it demands, `pictures` what is done to a picture for an input of these.
     """
 
     session: Any
@@ -47,6 +49,7 @@ class Model:
     metadata: Mapping[str, str]
     labels: Mapping[str, Sequence[str]]
     sizes: Conditions | None = None
+    pictures: Mapping[str, ImageContract] = field(default_factory=dict)
 
     def check(self, given: Mapping[str, tuple[str, Sequence[int]]]) -> None:
         """Hold given (datatype, shape) by name against the declared inputs and the sizes that the
@@ -141,6 +144,7 @@ def open_model(
         metadata,
         _labels(metadata, outputs, path),
         _conditions(metadata, path),
+        find_pictures(metadata, inputs, path),
     )
 
 

@@ -19,6 +19,7 @@ from netspec.serving.exchange import JSON, Request, Response, make_error, make_j
 from netspec.serving.gate import Gate
 from netspec.serving.metrics import show_metrics
 from netspec.serving.openapi import describe_routes
+from netspec.serving.pictures import describe_pictures
 from netspec.serving.protocol import Inference, encode, parse
 from netspec.serving.repository import Asked, Entry, Repository
 from netspec.serving.routes import Routes
@@ -141,7 +142,7 @@ class Service:
             "inputs": [t.metadata() for t in entry.model.inputs],
             "outputs": [t.metadata() for t in entry.model.outputs],
         }
-        said = entry.model.metadata
+        said = {**entry.model.metadata, **describe_pictures(entry.model.pictures)}
         return make_json(described | ({"parameters": said} if said else {}))
 
     async def show_config(self, _request: Request, names: Names) -> Response:
@@ -202,10 +203,13 @@ class Service:
         """
         begun = time.perf_counter()
         asked = await self.work(size, read)
+        inputs, decode, most = asked.inputs, asked.decode, self.gate.limits.max_pixels
+        if decode is not None:
+            inputs = await self.work(LARGE + 1, lambda: decode(most))
         entry.statistics.input_seconds += time.perf_counter() - begun
         wanted = [output.name for output in asked.outputs]
         given = [each for each in (asked.patience, patience) if each is not None]
-        outputs = await entry.batcher.submit(asked.inputs, wanted, min(given, default=None))
+        outputs = await entry.batcher.submit(inputs, wanted, min(given, default=None))
         begun = time.perf_counter()
         size = sum(array.nbytes for array in outputs.values())
         content = await self.work(size, lambda: write(asked, outputs))

@@ -25,6 +25,7 @@ class Limits:
     max_bodies: int = limit(256 * MIB, "bytes", "Size of all bodies in flight; beyond, 503 at once.")
     max_json: int = limit(4 * MIB, "values", "Values in the JSON of a request; more go as binary tensors.")
     max_answer: int = limit(256 * MIB, "bytes", "Size of the tensors of one answer; beyond, 413.")
+    max_pixels: int = limit(32 * MIB, "pixels", "Pixels of the pictures of a request; beyond, 413.")
     queue: int = limit(256, "requests", "Requests that wait for a model; beyond, 503 at once.")
     queue_seconds: float = limit(30.0, "seconds", "Wait for a model; beyond, 504.", 0.001)
     connections: int = limit(1000, "connections", "Open connections; one more closes the one longest silent.")

@@ -5,15 +5,25 @@ Both forms of tensors (JSON and the binary tensor extension) and the classificat
 """
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netspec.serving.classification import classify
 from netspec.serving.engine import Model
-from netspec.serving.tensors import NUMPY_TYPES, RequestError, datatype_of
-from netspec.serving.values import from_binary, from_json, from_text, load_json, to_binary, to_json
+from netspec.serving.pictures import decode_pictures, from_base64, prepare_pixels
+from netspec.serving.tensors import NUMPY_TYPES, RequestError, datatype_of, shape_text
+from netspec.serving.values import (
+    from_binary,
+    from_json,
+    from_text,
+    load_json,
+    split_bytes,
+    to_binary,
+    to_json,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +68,8 @@ class Inference:
     outputs: Sequence[Wanted]
     patience: float | None = None
     """Seconds that it may wait."""
+    decode: "Callable[[int], Mapping[str, np.ndarray]] | None" = None
+    """Where pictures came in place of inputs: makes these, if they have at most so many pixels."""
 
 
 class Tensors(Protocol):
@@ -73,6 +85,9 @@ class Tensors(Protocol):
 
     def take(self, name: str, tensor: dict[str, Any]) -> "np.ndarray":
         """The array of an input whose datatype and shape fit the model. Raises RequestError."""
+
+    def take_files(self, name: str, tensor: dict[str, Any]) -> list[bytes]:
+        """The elements of BYTES where they are no text. Raises RequestError."""
 
     def end(self) -> None:
         """All inputs were taken. Raises RequestError where something is left over."""
@@ -104,8 +119,12 @@ def read_inference(request: dict[str, Any], tensors: Tensors, model: Model) -> I
     parameters = _parameters(request, "the request", tensors.words["request"])
     binary = _flag(parameters, "binary_data_output", "the request", tensors.binary)
     patience = _patience(parameters)
-    inputs = _inputs(_index_by_name(request, "inputs"), tensors, model)
-    return Inference(request_id, inputs, _outputs(request, binary, model, tensors), patience)
+    given = _index_by_name(request, "inputs")
+    wanted = _outputs(request, binary, model, tensors)
+    decode = _pictures(given, tensors, model)
+    if decode is not None:
+        return Inference(request_id, {}, wanted, patience, decode)
+    return Inference(request_id, _inputs(given, tensors, model), wanted, patience)
 
 
 def check_values(text: bytes, most: int) -> None:
@@ -215,6 +234,40 @@ def _inputs(tensors: dict[str, dict[str, Any]], values: Tensors, model: Model) -
     return {t.name: arrays[t.name] for t in model.inputs}
 
 
+def _pictures(
+    tensors: dict[str, dict[str, Any]], values: Tensors, model: Model
+) -> "Callable[[int], Mapping[str, np.ndarray]] | None":
+    """What makes the inputs, where they came as pictures: files, or pixels. Raises RequestError."""
+    if len(tensors) != 1 or not model.pictures:
+        return None
+    ((name, tensor),) = tensors.items()
+    contract, declared = model.pictures.get(name), model.inputs[0]
+    datatype = tensor.get("datatype")
+    if contract is None or datatype not in ("BYTES", "UINT8"):
+        return None
+    shape = _shape(name, tensor)
+    _parameters(tensor, f"input {name!r}", values.words["input"])
+    if datatype == "UINT8":
+        model.check({name: (declared.datatype, shape)})
+        pixels = values.take(name, tensor)
+        values.end()
+        return lambda _: {name: prepare_pixels(pixels, contract).astype(NUMPY_TYPES[declared.datatype])}
+    if len(shape) not in (1, 2) or shape[1:] not in ([], [1]) or not shape[0]:
+        words = (
+            f"pictures for input {name!r}, as BYTES, must have shape [N] or [N, 1]: got {shape_text(shape)}"
+        )
+        raise RequestError(words)
+    files = values.take_files(name, tensor)
+    values.end()
+
+    def decode(most: int) -> "Mapping[str, np.ndarray]":
+        made = decode_pictures(files, declared, contract, most).astype(NUMPY_TYPES[declared.datatype])
+        model.check({name: (declared.datatype, made.shape)})
+        return {name: made}
+
+    return decode
+
+
 class BodyTensors:
     """Those of an HTTP body: in its JSON, or behind it, one after the other."""
 
@@ -230,18 +283,32 @@ class BodyTensors:
         self.lists = lists
 
     def take(self, name: str, tensor: dict[str, Any]) -> "np.ndarray":
+        data = self.take_binary(name, tensor)
+        if data is None:
+            return _values(name, tensor, self.lists)
+        return from_binary(name, tensor["datatype"], tensor["shape"], data)
+
+    def take_files(self, name: str, tensor: dict[str, Any]) -> list[bytes]:
+        data = self.take_binary(name, tensor)
+        if data is not None:
+            return list(map(bytes, split_bytes(name, math.prod(tensor["shape"]), data)))
+        texts = from_json(name, "BYTES", tensor["shape"], tensor["data"])
+        return from_base64(name, texts.ravel().tolist())
+
+    def take_binary(self, name: str, tensor: dict[str, Any]) -> memoryview | None:
+        """The bytes of an input behind the JSON; None where its values stand in it."""
         size = tensor.get("parameters", {}).get("binary_data_size")
         if (size is None) == ("data" not in tensor):
             raise RequestError(f"input {name!r} must have either data or the parameter binary_data_size")
         if size is None:
-            return _values(name, tensor, self.lists)
+            return None
         if not _is_count(size) or size > len(self.rest):
             raise RequestError(
                 f"binary_data_size of input {name!r} must be at most the {len(self.rest)} bytes that are left:"
                 f" got {size!r}"
             )
         data, self.rest = self.rest[:size], self.rest[size:]
-        return from_binary(name, tensor["datatype"], tensor["shape"], data)
+        return data
 
     def end(self) -> None:
         if len(self.rest):

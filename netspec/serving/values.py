@@ -18,7 +18,16 @@ from netspec.serving.tensors import NUMPY_TYPES, RequestError, shape_text
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["from_binary", "from_json", "from_text", "load_json", "to_binary", "to_json"]
+__all__ = [
+    "decode_texts",
+    "from_binary",
+    "from_json",
+    "from_text",
+    "load_json",
+    "split_bytes",
+    "to_binary",
+    "to_json",
+]
 
 # Bytes of JSON that are read at a time.
 PIECE = 1 << 18
@@ -175,7 +184,7 @@ def from_binary(name: str, datatype: str, shape: Sequence[int], data: memoryview
 
     count = math.prod(shape)
     if datatype == "BYTES":
-        return np.array(_strings(name, count, data), dtype=object).reshape(shape)
+        return np.array(decode_texts(name, split_bytes(name, count, data)), dtype=object).reshape(shape)
     dtype = np.dtype(NUMPY_TYPES[datatype]).newbyteorder("<")
     if len(data) != count * dtype.itemsize:
         needs = f"{count * dtype.itemsize} bytes ({count} x {dtype.itemsize})"
@@ -189,8 +198,9 @@ def from_binary(name: str, datatype: str, shape: Sequence[int], data: memoryview
     return np.require(array, dtype=NUMPY_TYPES[datatype], requirements=["C", "A"])
 
 
-def _strings(name: str, count: int, data: memoryview) -> list[str]:
-    found: list[str] = []
+def split_bytes(name: str, count: int, data: memoryview) -> list[memoryview]:
+    """The elements of BYTES, each after its length. Raises RequestError."""
+    found: list[memoryview] = []
     at = 0
     while at < len(data):
         end = at + 4 + (struct.unpack_from("<I", data, at)[0] if at + 4 <= len(data) else 0)
@@ -199,15 +209,23 @@ def _strings(name: str, count: int, data: memoryview) -> list[str]:
                 f"input {name!r}: element {len(found)} of BYTES ends at byte {max(end, at + 4)}, its data at"
                 f" {len(data)}"
             )
+        found.append(data[at + 4 : end])
+        at = end
+    if len(found) != count:
+        raise RequestError(f"input {name!r} needs {count} elements of BYTES: got {len(found)}")
+    return found
+
+
+def decode_texts(name: str, elements: Sequence[memoryview | bytes]) -> list[str]:
+    """The elements of BYTES as ONNX's strings. Raises RequestError."""
+    found: list[str] = []
+    for element in elements:
         try:
-            found.append(str(data[at + 4 : end], "utf-8"))
+            found.append(str(element, "utf-8"))
         except UnicodeDecodeError as error:
             raise RequestError(
                 f"input {name!r}: element {len(found)} of BYTES must be UTF-8: {error.reason}"
             ) from error
-        at = end
-    if len(found) != count:
-        raise RequestError(f"input {name!r} needs {count} elements of BYTES: got {len(found)}")
     return found
 
 

@@ -21,6 +21,7 @@ ORDER = (
     ("diagnostics",),
     ("strict_json", "strict_xml", "file_reading"),
     ("garbage_collection", "file_writing", "read_options", "seal"),
+    ("imaging",),
     ("caffe",),
     ("syntax", "ir"),
     ("torch_modules",),
@@ -61,6 +62,7 @@ SERVING_KNOWS = {
     "strict_json",
     "file_reading",
     "file_writing",
+    "imaging",
     "seal",
 }
 

@@ -9,7 +9,7 @@ import pytest
 from data_files import only, opened
 from PIL import Image
 
-from netspec.data.pictures.decode import load_image
+from netspec.data.pictures.files import load_image
 from netspec.data.sources.cifar import RECORD
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.image import ImageContract

@@ -17,8 +17,8 @@ from PIL import Image
 
 from netspec import api
 from netspec.cli import group
-from netspec.data.pictures.decode import FORMATS, decode
 from netspec.diagnostics import SpecError
+from netspec.imaging.decode import FORMATS, decode
 from netspec.resolve.sections.image import ImageContract
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(ran) (w) file closefile\nshowpage\n%%EOF\n"
@@ -97,7 +97,7 @@ def test_enlarging_is_no_fault() -> None:
 
 def test_a_picture_has_so_many_pixels(tmp_path: Path) -> None:
     """Above ours and below Pillow's own bound, which is two and a half times as high."""
-    from netspec.data.pictures.decode import MAX_PIXELS
+    from netspec.imaging.decode import MAX_PIXELS
 
     Image.new("1", (8193, 8192)).save(tmp_path / "large.png")
     assert MAX_PIXELS < 8193 * 8192 < Image.MAX_IMAGE_PIXELS
@@ -135,7 +135,7 @@ def test_a_model_cannot_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(("mean", "scale"), [((), 1.0), ((3.0,), 0.5), ((1.0, 2.0, 3.0), 1.0), ((0.0,), 2.0)])
 def test_the_arithmetic_leaves_its_input_alone(mean: tuple[float, ...], scale: float) -> None:
-    from netspec.data.pictures.decode import prepare
+    from netspec.imaging.decode import prepare
 
     contract = ImageContract(mean_value=mean, scale=scale)
     for dtype in (np.uint8, np.float32):

@@ -13,7 +13,7 @@ from PIL import Image
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.frame import gather_windows, stack_samples, windows
 from netspec.data.pictures.conform import natural
-from netspec.data.pictures.decode import centre_crop, load_image, prepare, recolor
+from netspec.data.pictures.files import load_image
 from netspec.data.pictures.mean import read_mean
 from netspec.data.registry import Place
 from netspec.data.transforms import (
@@ -23,6 +23,7 @@ from netspec.data.transforms import (
     random_mirror,
 )
 from netspec.diagnostics import SpecError
+from netspec.imaging.decode import centre_crop, prepare, recolor
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection, TransformParam
 from netspec.training.batches.feeding import Port, batches_of, feed_of

@@ -19,9 +19,9 @@ from netspec.data.inventory.classes import judge_labels
 from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.pictures import Picture, look_at
 from netspec.data.inventory.take import Inventory, judge, take_inventory
-from netspec.data.pictures.decode import to_pixels
-from netspec.data.remarks import Remarks
 from netspec.data.source import Array, ArraySource, Field, Rows, Source, Subset
+from netspec.imaging.decode import to_pixels
+from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
 
 ENDED = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")

@@ -11,9 +11,9 @@ import pytest
 from data_files import opened, write_image
 from PIL import Image
 
-from netspec.data.pictures.decode import decode
-from netspec.data.remarks import Remarks
 from netspec.diagnostics import SpecError
+from netspec.imaging.decode import decode
+from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
 
 RGB, GRAY = ImageContract(color="rgb"), ImageContract(color="gray")

@@ -8,9 +8,9 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from netspec.data.pictures.decode import prepare
 from netspec.driver import load
 from netspec.exporters.export import export_model
+from netspec.imaging.decode import prepare
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 

@@ -10,10 +10,10 @@ from graphs import session, single
 from onnx import checker, numpy_helper
 
 from netspec import compiled
-from netspec.data.pictures.decode import prepare
 from netspec.diagnostics import SpecError
 from netspec.driver import Program, load_source
 from netspec.emit.onnx_model import onnx_model, outline_model
+from netspec.imaging.decode import prepare
 from netspec.ir.dims import symbol
 from netspec.source import Source
 

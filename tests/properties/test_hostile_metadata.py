@@ -13,7 +13,7 @@ import pytest
 
 from netspec.data.sources.npz import member_names, read_npz
 from netspec.diagnostics import SpecError
-from netspec.resolve.image_words import contract_of
+from netspec.imaging.words import contract_of
 from netspec.serving.engine import _conditions, _labels
 from netspec.serving.predict import image_words
 from netspec.strict_json import JsonError, read_json

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netspec.data.pictures.decode import open_picture, picture_faults, read_encoded, upright_size
+from netspec.data.pictures.files import read_encoded
 from netspec.data.source import Array, Field, Rows, Source, find_origin
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.data.splits import lacking_names
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
+from netspec.imaging.decode import open_picture, picture_faults, upright_size
 from netspec.resolve.sections.image import ImageContract
 
 __all__ = [

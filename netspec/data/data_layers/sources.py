@@ -10,13 +10,14 @@ import numpy as np
 
 from netspec.data.data_layers.paths import find_layer_file, folder_of, home, reach
 from netspec.data.paths import existing, reading_error
-from netspec.data.pictures.decode import decode, read_encoded
+from netspec.data.pictures.files import read_encoded
 from netspec.data.source import Array, Field, Rows, Source
 from netspec.data.sources.hdf5 import open_hdf5
 from netspec.data.sources.lmdb import open_lmdb
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import read_text
 from netspec.frozen_classes import replace_fields
+from netspec.imaging.decode import decode
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Node
 from netspec.ir.layer import Layer

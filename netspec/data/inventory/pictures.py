@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from netspec.data.paths import reading_error
-from netspec.data.pictures.decode import MAX_BYTES, is_flat, open_picture, picture_faults, upright_size
-from netspec.data.pictures.wide import tell_mode
 from netspec.data.source import Array
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in, stat_in
+from netspec.imaging.decode import MAX_BYTES, is_flat, open_picture, picture_faults, upright_size
+from netspec.imaging.wide import tell_mode
 
 __all__ = ["UNKNOWN", "Decoder", "Picture", "look_at"]
 

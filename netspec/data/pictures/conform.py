@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from netspec.data.pictures.decode import recolor, resize
 from netspec.data.source import Array, ArraySource, Field, Rows, Source
 from netspec.diagnostics import Diagnostic, fail
+from netspec.imaging.decode import recolor, resize
 from netspec.resolve.sections.image import ImageContract
 
 __all__ = ["Arrived", "conform_to_contract"]

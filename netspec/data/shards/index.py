@@ -11,8 +11,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from netspec.data.pictures.decode import MAX_BYTES
 from netspec.data.source import Array
+from netspec.imaging.decode import MAX_BYTES
 from netspec.strict_json import JsonError, read_object
 
 __all__ = ["ShardIndex", "index_shard", "name_at"]

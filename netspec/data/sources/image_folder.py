@@ -16,13 +16,14 @@ from PIL import Image
 
 from netspec.data.folder_layout import SHOWN, Classes, check_link, entries_of, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
-from netspec.data.pictures.decode import open_picture, picture_faults, read_encoded, to_pixels
-from netspec.data.remarks import Remarks
+from netspec.data.pictures.files import read_encoded
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
 from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import HeldFolders, Roots
+from netspec.imaging.decode import open_picture, picture_faults, to_pixels
+from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 

@@ -19,8 +19,6 @@ from netspec.data.paths import (
     roots_for,
     roots_of,
 )
-from netspec.data.pictures.decode import decode
-from netspec.data.remarks import Remarks
 from netspec.data.source import Array, ArraySource, Field, Rows, Source, split_source
 from netspec.data.sources.lmdb_pages import (
     DamagedStoreError,
@@ -31,6 +29,8 @@ from netspec.data.sources.lmdb_pages import (
 )
 from netspec.diagnostics import Diagnostic, fail
 from netspec.file_reading import Roots
+from netspec.imaging.decode import decode
+from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 

@@ -14,12 +14,12 @@ from PIL import Image
 
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, reading_error, resolve_path, roots_of
-from netspec.data.pictures.decode import fit_size, resize, upright
 from netspec.data.source import Array, Field, Rows, Source, split_source
 from netspec.data.sources.image_folder import ImageFile, ImageFolder, image_files, length_of
 from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import HeldFolders
+from netspec.imaging.decode import fit_size, resize, upright
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 from netspec.syntax.located import Located, plain

@@ -16,9 +16,7 @@ import numpy as np
 
 from netspec.data.inventory.take import list_some
 from netspec.data.paths import exists, reading_error, resolve_path, roots_of
-from netspec.data.pictures.decode import decode
 from netspec.data.place import Place
-from netspec.data.remarks import Remarks
 from netspec.data.shards.braces import MOST, count_names, expand_names
 from netspec.data.shards.index import ShardIndex, index_shard, name_at
 from netspec.data.source import Array, Field, Rows, Source
@@ -28,6 +26,8 @@ from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import open_in
+from netspec.imaging.decode import decode
+from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 

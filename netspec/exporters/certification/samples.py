@@ -349,7 +349,7 @@ def order_pixels(image: Any, have: str | None, want: str | None) -> "Array":
     """The pixels of a sample as training has them, in the colour order that the file asks for."""
     import numpy as np
 
-    from netspec.data.pictures.decode import recolor
+    from netspec.imaging.decode import recolor
 
     pixels = np.asarray(image)
     return pixels if have is None or want is None else recolor(pixels[None], have, want)[0]

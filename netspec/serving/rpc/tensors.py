@@ -2,6 +2,7 @@
 ModelInferResponse. What fits and what does not is protocol.py's to say, as for JSON.
 """
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from netspec.serving.protocol import Inference, read_inference, wanted_tensors
 from netspec.serving.rpc.messages import message_class
 from netspec.serving.rpc.wire import check_parts
 from netspec.serving.tensors import RequestError
-from netspec.serving.values import from_binary, from_json, to_binary
+from netspec.serving.values import decode_texts, from_binary, from_json, split_bytes, to_binary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,13 +91,25 @@ class MessageTensors:
     def take(self, name: str, tensor: Mapping[str, Any]) -> "np.ndarray":
         if not self.raw:
             return self.take_contents(name, tensor)
+        return from_binary(name, tensor["datatype"], tensor["shape"], self.take_raw(name))
+
+    def take_files(self, name: str, tensor: Mapping[str, Any]) -> list[bytes]:
+        count = math.prod(tensor["shape"])
+        if self.raw:
+            return list(map(bytes, split_bytes(name, count, self.take_raw(name))))
+        contents = self.contents.get(name)
+        files = list(contents.bytes_contents) if contents is not None else []
+        if len(files) != count:
+            raise RequestError(f"input {name!r} needs {count} elements of BYTES: got {len(files)}")
+        return files
+
+    def take_raw(self, name: str) -> memoryview:
         if name in self.contents or len(self.raw) != len(self.places):
             raise RequestError(
                 f"the message must have contents for each input, or raw_input_contents for all"
                 f" {len(self.places)}: it has {len(self.raw)} of these"
             )
-        data = memoryview(self.raw[self.places[name]])
-        return from_binary(name, tensor["datatype"], tensor["shape"], data)
+        return memoryview(self.raw[self.places[name]])
 
     def take_contents(self, name: str, tensor: Mapping[str, Any]) -> "np.ndarray":
         field = CONTENTS.get(tensor["datatype"])
@@ -108,7 +121,7 @@ class MessageTensors:
         if set(filled) - {field}:
             raise RequestError(f"contents of input {name!r} must be {field} alone: got {', '.join(filled)}")
         if field == "bytes_contents":
-            values = read_strings(name, values)
+            values = decode_texts(name, values)
         return from_json(name, tensor["datatype"], tensor["shape"], values)
 
     def end(self) -> None:
@@ -116,13 +129,6 @@ class MessageTensors:
             raise RequestError(
                 f"raw_input_contents must be one for each of {len(self.places)} inputs: got {len(self.raw)}"
             )
-
-
-def read_strings(name: str, values: list[bytes]) -> list[str]:
-    try:
-        return [value.decode() for value in values]
-    except UnicodeDecodeError as error:
-        raise RequestError(f"contents of input {name!r} must be UTF-8: {error.reason}") from error
 
 
 def write_message(

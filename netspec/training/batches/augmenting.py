@@ -17,9 +17,9 @@ from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.frame import Samples, sizes_of
 from netspec.augmentation.kernels.plan import Stage, augment
 from netspec.data.binding import LabelRule
-from netspec.data.pictures.decode import centre_crop
 from netspec.data.source import Field, Source
 from netspec.diagnostics import fail
+from netspec.imaging.decode import centre_crop
 from netspec.resolve.sections.image import Shape
 
 __all__ = ["Augmenter", "Parts", "augmenters_of"]

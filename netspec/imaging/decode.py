@@ -6,22 +6,19 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from netspec.data.paths import existing, reading_error
-from netspec.data.pictures.wide import is_wide, to_narrow
-from netspec.data.remarks import Remarks
-from netspec.data.source import Array
 from netspec.diagnostics import fail
-from netspec.file_reading import Roots, read_bytes
-from netspec.resolve.sections.image import MAX_PIXELS, ImageContract, Shape, pair
+from netspec.imaging.contract import MAX_PIXELS, ImageContract, Shape, pair
+from netspec.imaging.remarks import Remarks
+from netspec.imaging.wide import is_wide, to_narrow
 
 __all__ = [
     "FORMATS",
+    "MAX_BYTES",
     "MAX_PIXELS",
     "arrive",
     "centre_crop",
@@ -29,16 +26,17 @@ __all__ = [
     "fit_size",
     "image_input",
     "is_flat",
-    "load_image",
     "open_picture",
     "picture_faults",
     "prepare",
-    "read_encoded",
     "recolor",
+    "resize",
     "to_pixels",
     "upright",
     "upright_size",
 ]
+
+Array = np.ndarray[Any, Any]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 """What is opened, whatever a file is called. Pillow knows 40 formats more; for EPS it starts
@@ -75,23 +73,15 @@ EIGHT_BIT = (
 )
 
 
-def load_image(
-    path: str | Path, contract: ImageContract, shape: Shape, remarks: Remarks | None = None
-) -> Array:
-    """An image file as the input of a net of shape (C, H, W): (1, C, H, W) float32, by the whole
-    contract.
-
-    Raises SpecError NS643 (no such file), NS647 (damaged), NS648 (too large to decode), NS652 (not
-    what the input takes), NS653, NS660.
-    """
-    path = existing(Path(path))
-    return image_input(read_encoded(path), contract, shape, str(path), remarks)
-
-
 def image_input(
     data: bytes, contract: ImageContract, shape: Shape, name: str, remarks: Remarks | None = None
 ) -> Array:
-    """The same from the bytes of a file. Raises SpecError as load_image, but NS643."""
+    """The bytes of an image file as the input of a net of shape (C, H, W): (1, C, H, W) float32, by the
+    whole contract.
+
+    Raises SpecError NS647 (damaged), NS648 (too large to decode), NS652 (not what the input
+    takes), NS653, NS660.
+    """
     contract = contract.check_against(shape).for_files(shape)
     batch: Array = prepare(decode(data, contract, name, remarks)[None], contract, name)
     if any(want not in (None, got) for want, got in zip(shape, batch.shape[1:], strict=True)):
@@ -101,19 +91,6 @@ def image_input(
             path=name,
         )
     return batch
-
-
-def read_encoded(path: Path, roots: Roots = None) -> bytes:
-    """The bytes of an image file, below `roots` where it was found and not named. Raises SpecError
-    NS642, NS643, NS648.
-    """
-    try:
-        data = read_bytes(path, roots, MAX_BYTES + 1)
-    except OSError as error:
-        raise reading_error(path, error) from error
-    if len(data) > MAX_BYTES:
-        raise fail("NS648", f"more than {MAX_BYTES:,} bytes", path=str(path))
-    return data
 
 
 def decode(data: bytes, contract: ImageContract, name: str, remarks: Remarks | None = None) -> Array:

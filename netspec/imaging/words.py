@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from netspec.diagnostics import fail
+from netspec.imaging.contract import ImageContract
 from netspec.kinds import Reject
-from netspec.resolve.sections.image import ImageContract
 
 __all__ = ["contract_of"]
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from netspec.data.remarks import Remarks
-from netspec.data.source import Array
+from netspec.imaging.remarks import Remarks
 
 __all__ = ["is_wide", "tell_mode", "to_narrow"]
+
+Array = np.ndarray[Any, Any]
 
 TWELVE_BITS = 4096
 """Pictures of 16 bits whose values all lie below this come from cameras of 12."""
