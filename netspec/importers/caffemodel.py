@@ -64,7 +64,7 @@ def read_caffemodel(path: str | Path) -> "Weights":
     """The same from a .caffemodel alone. Raises NS026 for damaged bytes, NS027 for a file of
     another kind.
     """
-    first_bytes(path)
+    first_bytes(path)  # an empty file cannot be mapped
     with open_file(path) as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     try:

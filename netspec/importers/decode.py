@@ -26,6 +26,7 @@ is taken.
 """
 TYPE_NAME = "TYPE_NAME"
 LAYERS = ("LayerParameter", "V1LayerParameter")
+# what protobuf's text format takes for a bool
 TRUE, FALSE = ("true", "True", "t", 1), ("false", "False", "f", 0)
 KINDS = {
     "int": "an integer of 64 bits",
@@ -297,7 +298,7 @@ def unsuitable(field: Field, type_: FieldType, message: Message, owner: str) -> 
     if isinstance(field.value, Message):
         text = "{ ... }"
     else:
-        text = span.text[:40]
+        text = span.text[:40]  # enough to know it by
     return Diagnostic(
         "NS023",
         f"{field.name} of {owner} must be {wanted}: {text} is not",

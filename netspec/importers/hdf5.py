@@ -103,6 +103,7 @@ class Walk:
         """The values of a dataset that is stored plainly, within the file's size."""
         import numpy as np
 
+        # virtual and external data lie in other files
         if (
             dataset.is_virtual
             or dataset.external
@@ -111,6 +112,7 @@ class Walk:
         ):
             raise fail("NS026", f"'{name}' is not a plain array of floating numbers", path=self.path)
         self.room -= dataset.nbytes
+        # more than is stored is compressed: a small file could fill the memory
         if dataset.nbytes > dataset.id.get_storage_size() or self.room < 0:
             raise fail(
                 "NS026",

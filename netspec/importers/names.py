@@ -73,6 +73,7 @@ def holds(rule: dict[str, Any], state: State) -> bool:
     phase, stages = state
     return (
         rule.get("phase", phase) == phase
+        # the level that a net of Caffe has, if nothing says one
         and rule.get("min_level", 0) <= 0 <= rule.get("max_level", 0)
         and stages.issuperset(several(rule.get("stage")))
         and stages.isdisjoint(several(rule.get("not_stage")))

@@ -10,7 +10,7 @@ from netspec.source import Span
 
 __all__ = ["input_places", "net_inputs"]
 
-LEGACY_AXES = 4
+LEGACY_AXES = 4  # input_dim has N, C, H, W
 Shapes = dict[str, list[int]]
 
 

@@ -79,6 +79,7 @@ def normalizing(layer: Piece, diagnostics: Diagnostics) -> Piece:
             )
             diagnostics.add(Diagnostic("NS025", fact, words.span("use_global_stats")))
     if "param" in layer:
+        # the other two are the Scale's; statistics are not trained
         one["param"] = [{**spec, "lr_mult": 0, "decay_mult": 0} for spec in layer["param"][:3]]
     return one
 
@@ -113,6 +114,7 @@ def blobs_apart(stored: "Weights", scales: Mapping[str, str]) -> "Weights":
         blobs = stored.get(name, [])
         if len(blobs) == BLOBS:
             flat = [blobs[i].reshape(-1) for i in order(blobs)]
+            # Caffe divides by its third blob: by 1, since these are no sums
             found[name] = [flat[MEAN], flat[VARIANCE], np.ones(1, np.float32)]
             found[scale] = [flat[SCALE], flat[SHIFT]]
     return found

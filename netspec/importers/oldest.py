@@ -103,7 +103,7 @@ def fold_padding(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) 
                 unread.pop(bottom, None)
                 take_padding(layer, index, padding[bottom], diagnostics)
         for top in layer.get("top", ()):
-            padding.pop(top, None)
+            padding.pop(top, None)  # another blob by now
         kept.append((field, layer))
     for layer in unread.values():
         diagnostics.add(Diagnostic("NS025", f"{layer.owner}: no layer reads what it pads", layer.opening))

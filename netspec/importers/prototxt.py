@@ -123,6 +123,7 @@ def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
     if b"\0" in data[:8192]:
         raise fail("NS002", "it holds zero bytes; a .caffemodel goes to --weights", path=name)
     try:
+        # some editors put a byte order mark in front
         return Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         diagnostics.add(
@@ -139,6 +140,7 @@ def open_net(path: str | Path, diagnostics: Diagnostics) -> tuple[Piece, Piece |
     names = {field.name for field in message.fields}
     if not names.isdisjoint(NET_FIELDS):
         return decode(message, "NetParameter", diagnostics), None
+    # its findings are not asked for: the file may be no solver's
     solver = decode(message, "SolverParameter", Diagnostics()) if names else Piece(message, "")
     net = next((solver[key] for key in SOLVER_NETS if key in solver), None)
     if isinstance(net, Piece):
@@ -179,6 +181,7 @@ def spec_of(
     net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], diagnostics: Diagnostics
 ) -> Imported:
     """The spec of a decoded network, with the shapes that are given for some of its blobs."""
+    # upgrade first: all that follows knows today's names only
     layers, scales = scales_apart(replace_published(upgrade(in_order(net), diagnostics)), blobs, diagnostics)
     layers = weigh_classes(layers, diagnostics)
     places = input_places(net, layers)

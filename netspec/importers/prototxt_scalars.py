@@ -17,6 +17,7 @@ CONTROL = {
     b"t": b"\t",
     b"v": b"\v",
 }
+# 64 bits are 20 digits; int() takes long over thousands, and refuses 4,301
 LONGEST_INTEGER = 24
 
 
@@ -50,10 +51,11 @@ def unescape(match: re.Match[bytes]) -> bytes:
     """The bytes that an escape stands for; an unknown one stands for its character."""
     octal, hexadecimal, short, long, other = match.groups()
     if octal is not None:
-        return bytes([int(octal, 8) & 0xFF])
+        return bytes([int(octal, 8) & 0xFF])  # \777, as C takes it
     if hexadecimal is not None:
         return bytes([int(hexadecimal, 16)])
     if other is not None:
         return CONTROL.get(other, other)
     point = int(short or long, 16)
+    # neither beyond Unicode nor half of a pair
     return chr(point if point < 0x110000 and not 0xD800 <= point < 0xE000 else 0xFFFD).encode()

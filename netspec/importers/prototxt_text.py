@@ -98,6 +98,7 @@ class Reader:
 
     def read(self) -> None:
         """Read to the end; a brace that stays open there is a finding."""
+        # no field without one of these: the text is measured before it is read
         fields = sum(map(self.text.count, ":{<,"))
         if fields > MAX_FIELDS:
             self.refuse("NS008", f"about {fields:,} fields; at most {MAX_FIELDS:,} are read", 0)

@@ -31,6 +31,7 @@ ORDER = (
     "propagate_down",
     "param",
 )
+# what stays a list where there is one of it
 LISTS = frozenset(("dim", "param", "mean_value", "slice_point", "stepvalue"))
 EFFECTLESS = frozenset(
     (
@@ -158,6 +159,7 @@ def read_by_others(layer: Piece, readers: Counter[str]) -> bool:
     blob.
     """
     own = layer.get("bottom", ())
+    # in place a layer reads its own top
     return any(readers[top] > (top in own) for top in layer.get("top", ()))
 
 

@@ -117,6 +117,7 @@ def fix_batch_norm(layer: Piece) -> None:
     """A BatchNorm that declares its three blobs: they are statistics, which the solver leaves
     alone.
     """
+    # Caffe's UpgradeNetBatchNorm drops the entries, whereupon its layer sets these zeros
     if layer["type"] == "BatchNorm" and len(layer.get("param", ())) == BATCH_NORM_BLOBS:
         layer["param"] = [{**spec, "lr_mult": 0, "decay_mult": 0} for spec in layer["param"]]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "Wanted", "list_wanted", "match", "write_both"]
 
-LEGACY_AXES = 4
+LEGACY_AXES = 4  # num, channels, height, width
 Shape = tuple[int, ...]
 
 
@@ -75,6 +75,7 @@ def match(weights: "Weights", wanted: Mapping[str, Wanted], path: str) -> "tuple
             rows.append(Row(name, "missing", shape=tensor.shape))
         elif (
             blob.shape != tensor.shape
+            # Caffe's ShapeEquals: old blobs have ones in front
             and (1,) * (LEGACY_AXES - len(tensor.shape)) + tensor.shape != blob.shape
         ):
             faults.append(
@@ -133,7 +134,7 @@ def put_safetensors(path: Path, tensors: "Tensors") -> None:
         }
         at += tensor.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-len(text) % 8)  # safetensors: values begin at a multiple of 8
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():

@@ -13,7 +13,7 @@ from netspec.syntax.expression import CALLS, CONSTANTS
 
 __all__ = ["Naming", "beginning", "identifier", "naming", "systematic"]
 
-RESERVED = frozenset((*kwlist, *CALLS, *CONSTANTS, "i"))
+RESERVED = frozenset((*kwlist, *CALLS, *CONSTANTS, "i"))  # i counts the copies of a repeat
 SEPARATORS = "/_-."
 DIGITS_AT_END, DIGITS_AT_START = re.compile(r"\d*\Z"), re.compile(r"\d*")
 
@@ -115,7 +115,7 @@ def inside(part: Parts, same_head: bool) -> str:
 
 def distinct(names: Iterable[str]) -> list[str]:
     """The names, each with a number where it is taken or empty."""
-    taken: set[str] = {"x"}
+    taken: set[str] = {"x"}  # a block's input
     found = []
     for name in names:
         name = find_free_name(name or "layer", taken)

@@ -46,6 +46,7 @@ class Template:
         variables: dict[str, Any] = {}
         for column, variable in self.columns.items():
             usual, count = Counter(column).most_common(1)[0]
+            # a default that most uses override would mislead
             if count * 2 > len(column):
                 variables[variable] = usual
             else:

@@ -60,6 +60,7 @@ class Folding:
 
     def fold_best(self) -> bool:
         """Fold the stretch that saves most; False where none is worth it."""
+        # fewer cannot hold a stretch twice
         if sum(part.item.shape is not None for part in self.parts) < 2 * SHORTEST:
             return False
         sequence = Sequenced([part.item for part in self.parts])

@@ -177,6 +177,7 @@ def best_repeat(sequence: Sequenced, gain: Gain, least: int = 2) -> Found | None
     """The stretch that folding saves most by, in the eyes of `gain`; None if none saves
     anything.
     """
+    # by about the most that rank can be, at a line for each layer: the best comes early
     ranked = sorted(
         ((apart(length, places) - 2) * length, length, places)
         for length, places in candidates(sequence, least)
