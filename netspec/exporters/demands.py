@@ -25,6 +25,7 @@ def hold_size(program: Program, typed: TypedGraph, model: Path) -> list[Diagnost
     said, at = read_demand(program, "size")
     if at is None:
         return []
+    # the folder of a draft holds nothing else
     size = sum(file.stat().st_size for file in model.parent.iterdir())
     broken = said.size.find_broken(size, "B")
     if broken is None:

@@ -169,7 +169,7 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
             else {"netspec.certified": "false"}
         )
         add_metadata(draft, sealed)
-        findings += hold_size(origin.program, typed, draft)
+        findings += hold_size(origin.program, typed, draft)  # metadata count, too
         if any(d.severity == "error" for d in findings):
             raise SpecError(findings)
         size = sum(file.stat().st_size for file in draft.parent.iterdir())

@@ -83,7 +83,7 @@ def timings(
     for engine in engines:
         if engine == "torch":
             found.append(time_net(net, typed, feed, device, plan))
-            net.to("cpu")
+            net.to("cpu")  # from where it was timed
         else:
             with tempfile.TemporaryDirectory() as folder:
                 outline, model = outline_model(typed), Path(folder) / "model.onnx"

@@ -106,7 +106,7 @@ def block(word: str, each: Tensor, model: Model) -> Iterator[str]:
     yield f"    name: {quoted(each.name)}"
     yield f"    data_type: {each.kind}"
     yield f"    dims: {dims or [1]}"
-    if not dims:
+    if not dims:  # Triton takes no empty list
         yield "    reshape { shape: [ ] }"
     if word == "output" and each.name in model.labels:
         yield f"    label_filename: {quoted(label_file(each.name))}"
@@ -137,6 +137,7 @@ def label_file(output: str) -> str:
 
 def manifest_of(model: Model, storage: str) -> str:
     """KServe's InferenceService that lets Triton serve the repository at `storage`."""
+    # a label of DNS, as Kubernetes has it: lower case, at most 63 characters
     name = re.sub(r"[^a-z0-9-]+", "-", model.name.lower()).strip("-") or "model"
     return f"""\
 # The folder {model.name} of this repository belongs at {storage}

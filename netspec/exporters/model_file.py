@@ -49,6 +49,7 @@ def publishing(path: Path) -> Iterator[Path]:
         draft = draft_of(path)
         draft.mkdir(mode=0o700)
         yield draft / path.name
+        # the data before the model that names them
         files = sorted(draft.iterdir(), key=lambda f: f.name == path.name)
         for file in files:
             sync(file)
@@ -86,8 +87,10 @@ def write_model(outline: Outline, arrays: "Arrays", path: Path) -> None:
 
     head = ModelProto()
     head.CopyFrom(outline.model)
+    # a field may come later: to protobuf the parts of a file are one message
     head.ClearField("graph")
     graph = outline.model.graph.SerializeToString()
+    # tags, dims and lengths of a tensor stay below 128 bytes
     whole = len(graph) + sum(a.nbytes + len(name) + 128 for name, a in arrays.items())
     entries = outside(arrays, path) if whole > LIMIT else inside(arrays)
     parts = [(header, data) for header, data in entries]

@@ -81,6 +81,7 @@ class Bench:
             try:
                 self.exact.reset()
                 self.exact.run(self.feed(planned[0]), ())
+            # torch's, where a real number stands for an index, say
             except (RuntimeError, IndexError, ValueError) as error:
                 refusal = refusal or error
             else:

@@ -40,7 +40,7 @@ telling.
 SCALES = {"small": 0.1, "large": 10.0}
 SAMPLES = "samples"
 """The kind of real samples: their arrays are not made here."""
-LARGEST = 4096
+LARGEST = 4096  # as far as `check` looks for legal sizes
 ORDINARY = 10
 """Open axes are longer than this for most cases, where that is legal: wide enough that borders and
 the middle differ.
@@ -142,6 +142,7 @@ def cases(
     base = legal.first(names, counts)
     if base is None:
         return []
+    # well past the least that is legal, by half as much again
     usual = (
         legal.next(base, names, max([ORDINARY, *(base[name] + base[name] // 2 for name in names)]))
         if names
@@ -296,6 +297,7 @@ def natural(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
     data = np.zeros(shape)
     for axis in range(2, len(shape)):
         place = np.linspace(0, 1, shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        # a phase anywhere, and half a wave to four across the picture
         phase, waves = (
             rng.uniform(low, high, (shape[0], 1) + (1,) * (len(shape) - 2))
             for low, high in ((0, 6.3), (0.5, 4))
@@ -323,7 +325,7 @@ def spread(rng: "np.random.Generator", shape: tuple[int, ...], data: "Array") ->
     """Numbers around 0 as pixels, whole ones, which is what files hold."""
     import numpy as np
 
-    return np.round(128 + 50 * data).clip(0, 255)
+    return np.round(128 + 50 * data).clip(0, 255)  # a hundredth is cut off
 
 
 def even(level: float) -> "Callable[[np.random.Generator, tuple[int, ...], Array], Array]":

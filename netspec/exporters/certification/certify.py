@@ -195,7 +195,7 @@ class Certification:
         got = feed[name]
         for word in [w for w in exact if w != "pixels"]:
             got = made.get(names[word], got)
-            found = difference(got, exact[word], single[word], 1.0)
+            found = difference(got, exact[word], single[word], 1.0)  # no sums
             if not found.agrees:
                 raise fault(f"the image contract of {name}, {WORDS[word]}", found, case)
             self.tally.contract += 1
@@ -245,6 +245,7 @@ class Certification:
         bottoms = [run.got[v] for v in node.bottoms]
         exact, single = self.bench.exact.unit(unit, bottoms), self.bench.single.unit(unit, bottoms)
         stateful = any(True for _ in node.layer.state(*self.typed.bottoms(node)))
+        # axis 1 of a layer with state holds streams, no channels
         axis, noise = (None if stateful else 1), None
         fan_in = max(terms(self.typed, each, run.case) for each in unit)
         for i, value in enumerate(tops):
@@ -253,6 +254,7 @@ class Certification:
                 if hangs_on_rounding(lambda given: self.bench.exact.layer(node, given), bottoms, exact):
                     found = replace(found, tolerance=inf, void=True)
             elif not found.agrees and found.distance < inf and not stateful:
+                # a second look, for five more runs: what a last bit of the bottoms may do
                 noise = noise or rounding(lambda given: self.bench.exact.unit(unit, given), bottoms)
                 found = difference(
                     run.got[value],
@@ -325,7 +327,7 @@ class Certification:
         """
         key = bool(self.weights)
         if key not in self.sessions:
-            self.sessions.clear()
+            self.sessions.clear()  # two would hold the weights twice
             self.sessions[key] = self.exported.serve(self.device, self.weights)
         return self.sessions[key]
 
@@ -404,6 +406,7 @@ class Certification:
         torch: that is raised.
         """
         units = self.units
+        # onnxruntime does not always name the node: halve the model until one is left
         good, bad = 0, len(units) + 1
         while bad - good > 1:
             middle = (good + bad) // 2
@@ -461,6 +464,7 @@ def unequal(name: str, held: "Array", wanted: "Array") -> Difference | None:
             text=f"{name} is {list(held.shape)} in the model, {list(wanted.shape)} in the net",
         )
     a, b = (np.ascontiguousarray(x, np.float32).reshape(-1) for x in (held, wanted))
+    # by their bits: 0.0 == -0.0, and NaN is not itself
     off = a.view(np.int32) != b.view(np.int32)
     if not off.any():
         return None

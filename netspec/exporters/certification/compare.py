@@ -131,6 +131,7 @@ def compare_guarded(
     a, b, t = (x.astype(np.float64) for x in (got, single, truth))
     odd, over = ~(np.abs(t) < HUGE), find_overflow(a, t, fan_in)
     lost = ~np.isfinite(b) | over
+    # 1e-6 is FACTOR roundings of float32
     wrong = (
         odd
         & ~np.isclose(a, t, rtol=1e-6, equal_nan=True)

@@ -134,6 +134,7 @@ class Settling:
         if not self.matrices or not isfinite(spread) or spread == 0:
             return False
         for weight in self.matrices:
+            # a product of them spreads
             weight.mul_(min(max((SPREAD / spread) ** (1 / len(self.matrices)), 1e-4), 1e4))
         return True
 

@@ -34,7 +34,7 @@ def probe(bench: Bench, session: Session, case: Case) -> dict[str, Any]:
             type_.dtype,
             kind,
             most,
-            10 * case.seed + i,
+            10 * case.seed + i,  # another for each input
         ]
     feed = {name: probe_array(tuple(shape), *rest) for name, (shape, *rest) in recipe.items()}
     state = {name: array for name, array in bench.feed(case).items() if name not in recipe}

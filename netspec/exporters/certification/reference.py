@@ -170,6 +170,7 @@ def twin(net: "nn.Module") -> "nn.Module":
     """
     import torch
 
+    # making it draws weights: the caller's stream is not to move
     with torch.random.fork_rng(devices=[]):
         made = type(net)()
     made.load_state_dict(net.state_dict())

@@ -93,6 +93,7 @@ def pick(values: "Array", at: Sequence[int], boxes: bool) -> "Array":
     for i, own in enumerate(rows):
         own[:, 0] = i
     made = np.concatenate(rows)
+    # a detector's label is never empty: a row of -1 says that there is no box
     if not len(made):
         made = np.full((1, values.shape[-1]), -1, values.dtype)
     return made[None, None]

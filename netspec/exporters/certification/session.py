@@ -45,16 +45,18 @@ class Session:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
-        options.log_severity_level = 4
+        options.log_severity_level = 4  # fatal: the rest comes as exceptions
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
         if not optimised:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         if weights is not None:
+            # kept: onnxruntime reads them where they lie
             self.held = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
             options.add_external_initializers(list(weights), self.held)
         providers: list[Any] = ["CPUExecutionProvider"]
         if device == "cuda":
+            # finds the libraries of CUDA that came with torch
             if hasattr(ort, "preload_dlls"):
                 ort.preload_dlls()
             providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
@@ -160,6 +162,7 @@ class Exported:
             del copy.graph.node[nodes:]
         show(copy, tensors)
         held = self.read_by(copy.graph, {**self.weights, **(weights or {})})
+        # as written: fusing would do away with tensors that are to be seen
         yield Session(copy.SerializeToString(), device, weights=held, optimised=False)
 
     def serve(self, device: str, weights: "Mapping[str, Array]") -> Session:
@@ -219,4 +222,5 @@ def show(model: "ModelProto", tensors: Sequence[str]) -> None:
 
 def reason(error: Exception) -> str:
     """An onnxruntime message without its numbers and the lines after the first."""
+    # "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : what is wrong"
     return (str(error).strip() or type(error).__name__).splitlines()[0].split(" : ", 2)[-1].strip()

@@ -62,6 +62,7 @@ class Smaller:
         with tempfile.TemporaryDirectory() as folder, quiet():
             before, after = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
             onnx.save(self.whole, str(before))
+            # unsigned with signed is what x86 has instructions for
             quantize_static(
                 before,
                 after,
@@ -88,7 +89,10 @@ class Smaller:
         copy.CopyFrom(self.whole)
         with quiet():
             made: ModelProto = convert_float_to_float16(
-                copy, keep_io_types=True, node_block_list=[*self.kept, *kept]
+                # callers feed float32 as before
+                copy,
+                keep_io_types=True,
+                node_block_list=[*self.kept, *kept],
             )
         sort_nodes(made.graph)
         return made

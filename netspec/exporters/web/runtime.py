@@ -72,6 +72,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
     wanted, found = {f"package/dist/{name}": name for name in FILES}, dict[str, bytes]()
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
         for member in archive:
+            # no name of the archive becomes a path
             held = archive.extractfile(member) if member.name in wanted else None
             if held is not None:
                 found[wanted[member.name]] = held.read(MOST)
