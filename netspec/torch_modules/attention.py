@@ -40,7 +40,7 @@ class MultiHeadAttention(nn.Module):
         if mask is not None:
             scores = scores.masked_fill(
                 (mask[:, None, None] if mask.dim() == 2 else mask[:, None]) == 0,
-                torch.finfo(scores.dtype).min,
+                torch.finfo(scores.dtype).min,  # of -inf alone softmax makes 0/0
             )
         if self.causal:
             scores = scores.masked_fill(

@@ -124,6 +124,7 @@ def read_as_real(module: nn.Module, *bottoms: int) -> None:
     the network.
     """
     module.__dict__["read_as_real"] = bottoms
+    # a buffer goes along where the net moves or changes its precision
     module.register_buffer("real_like", torch.empty(0), persistent=False)
     module.register_forward_pre_hook(make_real)
 

@@ -71,10 +71,11 @@ class BatchNorm(nn.Module):
                 mean,
                 variance,
                 True,
-                1.0,
+                1.0,  # momentum: this batch alone
                 self.eps,
                 torch.backends.cudnn.enabled,
             )
+            # of one value n/(n - 1) is 1/0; Caffe takes 1
             if rows.numel() == self.mean.numel():
                 variance = torch.zeros_like(variance)
             self.gather(mean, variance)

@@ -112,7 +112,7 @@ def max_pooled(x: Tensor, kernel: Any, stride: Any, borders: Any, mask: bool = F
         flat = flat + (index % wide - begin) * step
         index = index // wide
         step *= size
-    return y, torch.where(y > torch.finfo(x.dtype).min, flat, -1)
+    return y, torch.where(y > torch.finfo(x.dtype).min, flat, -1)  # as in Caffe's mask
 
 
 def average_pooled(

@@ -25,6 +25,7 @@ class DataSource(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        # it moves with the module, and tells where values go
         self.register_buffer("place", torch.empty(0), persistent=False)
 
     def forward(self, *given: "Tensor | None") -> Any:

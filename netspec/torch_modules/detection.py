@@ -82,6 +82,7 @@ def select_boxes(boxes: Tensor, scores: Tensor, threshold: float, top_k: int, et
         - torch.maximum(chosen[:, None, :2], chosen[None, :, :2])
     ).clamp_min(0)
     shared = span.prod(-1)
+    # boxes without area are 0/0; a list, since the loop would wait for the device at each
     overlaps = (shared / (area[:, None] + area[None, :] - shared)).where(shared > 0, 0.0).tolist()
     kept: list[int] = []
     for i in range(len(order)):
@@ -173,5 +174,5 @@ class DetectionOutput(nn.Module):
         found = torch.cat(rows) if rows else boxes.new_zeros(0, 7)
         if 0 <= self.keep_top_k < len(found):
             best = found[:, 2].sort(descending=True, stable=True).indices[: self.keep_top_k]
-            found = found[best.sort().values]
+            found = found[best.sort().values]  # classes in order again
         return found

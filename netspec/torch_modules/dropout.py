@@ -25,7 +25,7 @@ class ForkDropout(nn.Module):
             y = F.dropout(x, self.ratio)
             if self.scale_train:
                 return y
-            return y * (1 - self.ratio)
+            return y * (1 - self.ratio)  # F.dropout enlarged it
         if self.scale_train:
             return x
         return x * (1 - self.ratio)

@@ -42,7 +42,7 @@ class SoftmaxWithLossOHEM(nn.Module):
                 return (total, x.softmax(self.loss.axis), losses.reshape(places))[: self.tops]
             target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
             if self.loss.ignore_label is None:
-                ignored = -100
+                ignored = -100  # torch's own: no label
             else:
                 ignored = self.loss.ignore_label
             each = F.nll_loss(

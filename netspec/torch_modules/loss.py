@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# of FLT_MIN, by which Caffe bounds a probability before it takes the logarithm
 LOG_FLT_MIN = math.log(1.1754943508222875e-38)
 
 
@@ -97,6 +98,7 @@ class SoftmaxWithLoss(Counted):
             words["weight"] = self.class_weight.to(x.dtype)
         logs = F.log_softmax(scores, 1)
         loss = F.nll_loss(logs, target, **words)
+        # the value is bounded, the gradient is not
         loss = F.nll_loss(logs.detach().clamp_min(LOG_FLT_MIN), target, **words) + (loss - loss.detach())
         if not ordinary:
             loss = loss / self.divisor(target)
@@ -145,6 +147,7 @@ class SigmoidCrossEntropyLoss(Counted):
 
     def forward(self, x: Tensor, target: Tensor) -> "Tensor | tuple[Tensor, Tensor]":
         losses = F.binary_cross_entropy_with_logits(x, target.reshape(x.shape).to(x.dtype), reduction="none")
+        # Caffe compares what int() makes of a target
         valid = None if self.ignore_label is None else target.reshape(x.shape).trunc() != self.ignore_label
         if valid is not None:
             losses = losses.where(valid, 0.0)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from netspec.torch_modules.loss import Counted, limit_below, planes
 
-PROBABILITY_FLOOR = 1e-20
+PROBABILITY_FLOOR = 1e-20  # Caffe's kLOG_THRESHOLD
 
 
 class InfogainLoss(Counted):
@@ -86,6 +86,7 @@ class Labelled(Counted):
         if self.ignore_label is None:
             return self.losses(logs, target).mean()
         counts = target != self.ignore_label
+        # an ignored label may be no class: it reads class 0 and counts 0
         return (self.losses(logs, target * counts) * counts).sum() / self.by_count(counts.sum())
 
     def losses(self, logs: Tensor, label: Tensor) -> Tensor:
@@ -116,4 +117,5 @@ class FocalLoss(Labelled):
 
     def losses(self, logs: Tensor, label: Tensor) -> Tensor:
         at_label = logs.gather(1, label[:, None]).squeeze(1)
+        # of a gamma below 1 the slope at 0 is infinite
         return -self.alpha * (1 - at_label.exp()).clamp_min(1e-12) ** self.gamma * at_label

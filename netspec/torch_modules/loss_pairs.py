@@ -41,7 +41,7 @@ class CenterLoss(nn.Module):
         return loss
 
 
-DISTANCE_EPSILON = 1e-4
+DISTANCE_EPSILON = 1e-4  # Caffe's
 
 
 class ContrastiveLoss(nn.Module):

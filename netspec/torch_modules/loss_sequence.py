@@ -18,6 +18,7 @@ class CTCLoss(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         empty = label.long() == self.blank
+        # labels in their order, blanks behind
         packed = label.long().gather(1, empty.long().argsort(stable=True, dim=1))
         steps = torch.full((x.shape[1],), x.shape[0], dtype=torch.long, device=x.device)
         logs = F.log_softmax(x, 2)

@@ -32,6 +32,7 @@ class SegAccuracy(nn.Module):
         for ignored in self.ignore_label:
             counted &= target != ignored
         pairs = target.where(counted, 0) * classes + guess
+        # float32 counts to 2^24
         seen = torch.zeros(classes * classes, dtype=torch.float64, device=x.device).index_add(
             0, pairs, counted.to(torch.float64)
         )

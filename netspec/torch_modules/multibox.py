@@ -10,7 +10,7 @@ from torch import Tensor
 
 from netspec.torch_modules.loss import LOG_FLT_MIN, Counted, limit_below
 
-LEAST_OVERLAP = 1e-6
+LEAST_OVERLAP = 1e-6  # the fork's: less is none
 
 
 def jaccard(a: Tensor, b: Tensor) -> Tensor:
@@ -89,6 +89,7 @@ class MultiBoxLoss(Counted):
             truths = select_rows(rows, counts)
             match, best = self.match_priors(boxes, truths[:, 3:7])
             found, own = match >= 0, truths[match.clamp_min(0)]
+            # without a match the distance is 0, and so is its gradient
             away = offsets[i] - encode_boxes(own[:, 3:7], boxes, variances, self.code).where(
                 found[:, None], offsets[i].detach()
             )
@@ -112,6 +113,7 @@ class MultiBoxLoss(Counted):
         best, nearest = overlaps.max(1).values, overlaps.argmax(1)
         match, left = torch.full_like(nearest, -1), overlaps.clone()
         number = torch.arange(len(priors), device=priors.device)
+        # each box takes one; the last row is none
         for _ in range(len(boxes) - 1):
             at = left.argmax()
             prior, box = at // len(boxes), at % len(boxes)
@@ -130,6 +132,7 @@ class MultiBoxLoss(Counted):
         miss = ~found & (best < most)
         order = losses.detach().masked_fill(~miss, -torch.inf).sort(descending=True, stable=True).indices
         rank = torch.empty_like(order).scatter(0, order, torch.arange(len(order), device=order.device))
+        # the fork cuts to an int
         return (losses * (found | (miss & (rank < (found.sum() * ratio).trunc())))).sum()
 
     def entropy(self, scores: Tensor, label: Tensor) -> Tensor:

@@ -100,6 +100,7 @@ class LpPool(WindowPool):
         powers = add_border(x.square() if self.p == 2 else x.abs().pow(self.p), borders, "constant", 0.0)
         total = AVERAGE_POOL[len(kernel)](powers, kernel, stride) * math.prod(kernel)
         some = total > 0
+        # at 0 the slope of a root is infinite
         root = torch.where(some, total, 1.0).pow(1 / self.p)
         return torch.where(some, root, 0.0)
 
@@ -117,5 +118,6 @@ class StochasticPool(WindowPool):
             return torch.where(total > 0, taps.square().sum(2) / torch.where(total > 0, total, 1.0), 0.0)
         sums = taps.detach().cumsum(2)
         drawn = torch.rand_like(sums[:, :, :1]) * sums[:, :, -1:]
+        # rounding may put the draw past the last
         index = (sums < drawn).sum(2, keepdim=True).clamp(max=taps.shape[2] - 1)
         return taps.gather(2, index).squeeze(2)

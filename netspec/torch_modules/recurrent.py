@@ -164,6 +164,7 @@ class LSTM(Recurrent):
         """As ever; on a CPU the stretches in which no sequence begins by torch's own LSTM, which is
         twice as fast: what is forgotten before a stretch is taken off its first state.
         """
+        # where sequences begin is a value, which no trace may depend on
         traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         if static is not None or traced or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().walk(x, static, cont, state)
@@ -171,7 +172,7 @@ class LSTM(Recurrent):
         if len(begins) * SHORTEST > len(x):
             return super().walk(x, static, cont, state)
         weights = [reorder_gates(w) for w in (self.weight_x, self.weight_h, self.bias)]
-        weights.append(torch.zeros_like(self.bias))
+        weights.append(torch.zeros_like(self.bias))  # torch has two
         results = []
         for begin, end in zip(begins, [*begins[1:], len(x)], strict=True):
             first = [(cont[begin] * s).unsqueeze(0) for s in state]

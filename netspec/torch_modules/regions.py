@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+# each copies the map of its image
 REGIONS_AT_ONCE = 16
 
 
@@ -67,6 +68,7 @@ class ROIPooling(nn.Module):
         """Places of the bins along one axis: bin i spans floor(i s) to ceil((i + 1) s), s = length
         / count, from begin on.
         """
+        # Fast R-CNN takes a region turned round for one place
         step = (end - begin + 1).clamp_min(1) / count
         index = torch.arange(count, device=begin.device)
         low, high = torch.floor(index * step[:, None]), torch.ceil((index + 1) * step[:, None])
@@ -84,7 +86,7 @@ class PSROIPooling(nn.Module):
         g, regions = self.group_size, regions.reshape(len(regions), -1).to(x.dtype)
         begin = round_half_away(regions[:, 1:3]) * self.spatial_scale
         end = (round_half_away(regions[:, 3:5]) + 1) * self.spatial_scale
-        step = (end - begin).clamp_min(0.1) / g
+        step = (end - begin).clamp_min(0.1) / g  # R-FCN's least
         rows = self.inside(begin[:, 1], step[:, 1], x.shape[2])
         columns = self.inside(begin[:, 0], step[:, 0], x.shape[3])
         maps = x.reshape(len(x), self.output_dim, g, g, *x.shape[2:])

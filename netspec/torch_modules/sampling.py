@@ -11,5 +11,5 @@ class Reparameterization(nn.Module):
 
     def forward(self, mean: Tensor, log_variance: Tensor) -> Tensor:
         if not self.training:
-            return mean + 0 * log_variance
+            return mean + 0 * log_variance  # both bottoms get a gradient
         return mean + torch.exp(log_variance / 2) * torch.randn_like(mean)

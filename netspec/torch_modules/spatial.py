@@ -37,6 +37,7 @@ class MergeCrop(nn.Module):
         for axis in range(2, a.dim()):
             b = b.narrow(axis, (b.shape[axis] - a.shape[axis]) // 2, a.shape[axis])
         sides = [
+            # the first summand is the value, the second the gradient
             (x.detach() if passes else torch.zeros_like(x)) + (x - x.detach() if learns else 0)
             for x, passes, learns in zip((a, b), self.forwards, self.backwards, strict=True)
         ]
