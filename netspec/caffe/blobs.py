@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Datum", "read_blob", "read_datum", "read_label", "read_whole_blob", "text"]
 
-MAX_AXES = 32
+MAX_AXES = 32  # Caffe's kMaxBlobAxes
 LONGEST_TEXT = 4096
 BLOB = {name: field.number for name, field in message_fields("BlobProto").items()}
 DATUM = {name: field.number for name, field in message_fields("Datum").items()}
@@ -62,6 +62,7 @@ def read_whole_blob(payload: bytes) -> "NDArray[np.float32]":
     """The one blob of a .binaryproto file, as mean images and InfogainLoss's matrices are stored.
     Raises WireError.
     """
+    # no field is shorter than a byte
     return read_blob(memoryview(payload), 0, len(payload), Budget(len(payload) + 1))
 
 
@@ -92,6 +93,7 @@ def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArra
         elif field.number == BLOB["raw_data"] and field.wire == BYTES:
             raw = [field]  # of a field that is not repeated the last one counts
     packed = [read_raw(data, field, kind) for field in raw if not doubles and not singles]
+    # Caffe reads double_data first, where there are any
     values = np.concatenate(doubles or singles or packed or [np.empty(0, "<f4")]).astype(
         np.float32, copy=False
     )
@@ -164,6 +166,7 @@ def run(fields: Fields, field: WireField, dtype: str) -> "Chunk":
     begin, count = field.start - 1, 1
     octets = np.frombuffer(fields.data[: fields.end], np.uint8)
     room = (fields.end - begin) // step
+    # windows that double: neither number by number, nor the whole rest for a run of one
     while count < room:
         window = octets[begin + count * step : begin + min(2 * count, room) * step : step]
         others = np.flatnonzero(window != octets[begin])
@@ -199,6 +202,7 @@ def read_datum(payload: bytes) -> Datum:
             floats += numbers(fields, field, "<f4")
     if encoded:
         return Datum(None, bytes(octets), label)
+    # as in Caffe bytes count before floats
     if floats and not len(octets):
         values = np.concatenate(floats)
     else:

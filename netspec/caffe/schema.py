@@ -43,6 +43,7 @@ def message_fields(message: str) -> dict[str, FieldType]:
     """
     if message not in MESSAGES and message not in FORK_MESSAGES:
         raise KeyError(message)
+    # of one name Caffe's own counts
     return {**rows(FORK_MESSAGES.get(message, "")), **rows(MESSAGES.get(message, ""))}
 
 

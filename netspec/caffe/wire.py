@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 VARINT, FIXED64, BYTES, GROUP, GROUP_END, FIXED32 = range(6)
-MAX_GROUPS = 100
+MAX_GROUPS = 100  # protobuf's own bound
 
 
 class WireError(ValueError):
@@ -82,7 +82,7 @@ class Fields:
             self.budget.spend(self.at)
             tag, at = varint(self.data, self.at, self.end)
             number, wire = tag >> 3, tag & 7
-            if not 0 < number < 1 << 29:
+            if not 0 < number < 1 << 29:  # protobuf's range
                 raise WireError(self.at, f"field number {number} is out of range")
             if wire == GROUP:
                 self.at = skip_group(self.data, at, self.end, number, self.budget)
@@ -105,6 +105,7 @@ def varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
         byte = data[here]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
+            # ten bytes hold 70 bits: protobuf drops those past 64
             return value & 0xFFFFFFFFFFFFFFFF, here + 1
         shift += 7
     raise WireError(
