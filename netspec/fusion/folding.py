@@ -29,6 +29,7 @@ def find(chains: Chains) -> Iterator[Fusion]:
         while (after := chains.next(last)) is not None and vanishes(chains, after, takes):
             nodes.append(after)
             last = after
+        # alone, too: statistics and their arithmetic become a weight and a bias
         if len(nodes) > 1 or (is_scaling(chains.typed, head) and chains.typed.weights[head]):
             chains.taken.update(nodes)
             yield Fusion(FOLDING.name, tuple(nodes), head.bottoms, "")
@@ -68,6 +69,7 @@ def fold(typed: TypedGraph, fusion: Fusion, arrays: "Arrays") -> "tuple[Array, A
 
     def own(node: Node) -> "dict[str, Array]":
         named = enumerate(typed.weights[node])
+        # in float64, so that the result is rounded once
         return {w.name: np.asarray(arrays[node, i], np.float64).reshape(w.shape) for i, w in named}
 
     count = typed.types[fusion.last.tops[0]].channels
