@@ -152,6 +152,7 @@ def run(name: str, text: str, package: str) -> ModuleType:
         f"{package or 'netspec_plugin'}.{hashlib.sha256(f'{name}:{text}'.encode()).hexdigest()[:16]}"
     )
     module.__file__, module.__package__ = name, package
+    # whoever pickles a class, or reads its annotations, looks for its module there
     sys.modules[module.__name__] = module
     try:
         exec(compile(ast.Module(list(light(tree)), []), name, "exec"), module.__dict__)
