@@ -124,6 +124,7 @@ class ColorJitter(Colored, type="ColorJitter"):
     def change(self, x: "Tensor", draw: "Draw", order: str) -> "Tensor":
         from netspec.augmentation.kernels.color import contrast, factor, saturate, turn_hue
 
+        # limited after each step, as each is by itself
         if self.brightness:
             x = (x * factor(draw, self.brightness, "brightness").to(x.device)).clamp_(0, 255)
         if self.contrast:

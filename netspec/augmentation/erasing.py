@@ -65,6 +65,7 @@ class HideAndSeek(ImageChange, type="HideAndSeek"):
         from netspec.augmentation.kernels.hiding import draw_tiles, hide
 
         inside = draw_tiles(draw, (x.shape[2], x.shape[3]), self.tiles, self.hidden)
+        # float64, so that the order of summing does not show
         return hide(x, inside, x.double().mean((2, 3), keepdim=True).float())
 
     @staticmethod

@@ -125,6 +125,7 @@ class Batch:
     def read_mask(self, p: places.Points) -> Tensor:
         """The mask at places; outside the image it is `outside`."""
         mask = stack_samples(self.mask if self.mask is not None else [], self.name)
+        # around a picture 0 is read: counted from `outside`, that is this class
         flat = (mask - self.outside).reshape(len(mask), -1, *mask.shape[-2:])
         found = places.read(flat, p, "nearest", self.around).round().to(mask.dtype) + self.outside
         return found.reshape(*mask.shape[:-2], *found.shape[-2:])
@@ -144,6 +145,7 @@ class Batch:
 
     def pad(self, width: int, value: float) -> Self:
         """A border on each side."""
+        # what lies outside is read as 0 anyway
         if self.maps and value == 0 and self.around == "zeros":
             h, w = self.size
             return replace(self, frame=(h + 2 * width, w + 2 * width))

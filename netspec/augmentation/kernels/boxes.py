@@ -44,6 +44,7 @@ class Boxes:
     def put(self, corners: Tensor) -> Self:
         """With corners that may lie outside: clipped, and dropped where too little is left."""
         inside = corners.clamp(0, 1)
+        # a box without area is none
         left = area(inside) >= self.least * area(corners).clamp_min(1e-12)
         rows = self.rows.clone()
         rows[..., self.begin : self.begin + 4] = inside.to(rows.dtype)

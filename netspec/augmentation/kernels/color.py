@@ -49,11 +49,13 @@ def turn_hue(x: Tensor, turn: Tensor, order: str) -> Tensor:
     r, g, b = x.unbind(1)[::-1] if order == "bgr" else x.unbind(1)
     most, least = torch.maximum(torch.maximum(r, g), b), torch.minimum(torch.minimum(r, g), b)
     chroma = most - least
+    # gray has no hue: 0 over a little
     hue = torch.where(most == r, g - b, torch.where(most == g, b - r, r - g)).div_(chroma.clamp_min(1e-9))
     hue += torch.where(most == r, 0.0, torch.where(most == g, 2.0, 4.0))
     hue += 6 * turn.to(x.device)[:, None, None]
     hue -= (hue / 6).floor_().mul_(6)
     made = torch.empty_like(x)
+    # red |h - 3| - 1, green 2 - |h - 2|, blue 2 - |h - 4|, each held in 0..1
     for channel, (middle, sign) in enumerate(((3.0, 1.0), (2.0, -1.0), (4.0, -1.0))):
         at = 2 - channel if order == "bgr" else channel
         share = (hue - middle).abs_().mul_(sign).add_(-1.0 if sign > 0 else 2.0).clamp_(0, 1)

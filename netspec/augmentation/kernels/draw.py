@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 __all__ = ["Draw"]
 
 Words = npt.NDArray[np.uint64]
+# 2^64 over the golden ratio, SplitMix64's step
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 TRIALS = 12
 """Of a rejection that takes 95 in 100: that all fail does not happen."""
@@ -61,11 +62,13 @@ class Draw:
 
     def words(self, name: str, *shape: int) -> Words:
         """Random words (N, *shape), uint64."""
+        # not hash(), which is another in each process
         key = step(self.keys, crc32(name.encode()))
         return step(key[:, None], np.arange(prod(shape))[None]).reshape(len(key), *shape)
 
     def unit(self, name: str, *shape: int) -> npt.NDArray[np.float64]:
         """Evenly from [0, 1), float64, (N, *shape)."""
+        # a double holds 53 bits
         return (self.words(name, *shape) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def uniform(self, low: float, high: float, name: str, *shape: int) -> Tensor:
@@ -100,7 +103,9 @@ class Draw:
         """
         d = alpha + 1 - 1 / 3
         u = self.unit(name, TRIALS, 3)
+        # Box and Muller
         normal = np.sqrt(-2 * np.log1p(-u[..., 0])) * np.cos(2 * np.pi * u[..., 1])
+        # a negative cube is never taken, but its logarithm must be a number
         v = np.maximum(1 + normal / np.sqrt(9 * d), 1e-9) ** 3
         taken = np.log1p(-u[..., 2]) < normal**2 / 2 + d * (1 - v + np.log(v))
         taken[:, -1] = True

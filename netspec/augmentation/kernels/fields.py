@@ -29,7 +29,7 @@ def smooth(x: Tensor, sigma: Tensor, most: float) -> Tensor:
     """
     reach = math.ceil(REACH * most)
     for axis in (-1, -2):
-        radius = min(reach, x.shape[axis] - 1)
+        radius = min(reach, x.shape[axis] - 1)  # a mirror shows no more
         x = slide(x, gaussian(sigma, radius).to(x.device), axis)
     return x
 

@@ -47,6 +47,7 @@ class Linear(NamedTuple):
         m = self.matrix.to(p.x.device, p.x.dtype)[:, :, :, None, None]
         x = m[:, 0, 0] * p.x + (m[:, 0, 1] * p.y + m[:, 0, 2])
         y = m[:, 1, 0] * p.x + (m[:, 1, 1] * p.y + m[:, 1, 2])
+        # none of them is projective: nothing to divide by
         if bool((self.matrix[:, 2, :2] == 0).all()):
             return Points(x, y)
         w = m[:, 2, 0] * p.x + (m[:, 2, 1] * p.y + m[:, 2, 2])

@@ -44,7 +44,7 @@ def draw_quarters(draw: Draw, size: tuple[int, int]) -> list[Quarter]:
     """The quarters around a point in the middle half, each cut at a place drawn evenly."""
     whole = torch.tensor(size)
     point = torch.floor(draw.uniform(0.25, 0.75, "point", 2).double() * whole).long().clamp_min(1)
-    point = torch.minimum(point, whole - 1).clamp_min(1)
+    point = torch.minimum(point, whole - 1).clamp_min(1)  # no quarter is empty
     found = []
     for i, (down, right) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
         second = torch.tensor([down, right])

@@ -28,8 +28,9 @@ class Limits(NamedTuple):
     bits: int
 
 
+# AutoAugment and RandAugment: 150 of 331 pixels
 PAPER = Limits(0.3, 150 / 331, 30.0, 0.9, 4)
-WIDE = Limits(0.99, 32.0, 135.0, 0.99, 6)
+WIDE = Limits(0.99, 32.0, 135.0, 0.99, 6)  # TrivialAugment's wide space
 LIST = (
     *(
         "identity",
@@ -53,7 +54,7 @@ def rand_augment(batch: Batch, draw: Draw, probability: float, count: int, stren
     """`count` changes of one strength."""
     chosen = draw.chance(probability, "probability")
     for k in range(count):
-        which = draw.integers(len(LIST), f"change {k}").where(chosen, 0)
+        which = draw.integers(len(LIST), f"change {k}").where(chosen, 0)  # 0: identity
         batch = change(batch, draw.entry(k), which, torch.full((len(draw),), strength), PAPER)
     return batch
 
