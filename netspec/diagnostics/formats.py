@@ -132,6 +132,7 @@ def _sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
     ]
     run = {
         "tool": {"driver": {"name": "netspec", "rules": rules}},
+        # as our spans count: SARIF also knows UTF-16 units
         "columnKind": "unicodeCodePoints",
         "results": [_result(d, codes.index(d.code)) for d in diagnostics],
     }
@@ -188,4 +189,5 @@ def _sarif_fix(fix: Fix) -> dict[str, Any]:
 def _uri(path: str) -> str:
     from urllib.parse import quote
 
+    # a path may hold half a surrogate pair, which has no UTF-8
     return quote(path.replace("\\", "/"), errors="replace")

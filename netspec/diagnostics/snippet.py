@@ -85,8 +85,10 @@ def _cell(c: str) -> tuple[str, int]:
     import unicodedata
 
     category = unicodedata.category(c)
+    # what a terminal would obey (escapes, marks of direction) or cannot show
     if category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
         return "\ufffd", 1
+    # these stand over the character before them
     if category in ("Mn", "Me"):
         return c, 0
     return c, 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1

@@ -84,6 +84,7 @@ def _rank_known(word: str, known: tuple[str, ...]) -> tuple[tuple[tuple[tuple[in
         if (
             spelt
             and -bound <= len(other) - len(folded) <= bound
+            # each letter that one word alone has is a step at least
             and (letters & ~others).bit_count() <= bound
             and (others & ~letters).bit_count() <= bound
         ):
@@ -153,6 +154,7 @@ def _fold(word: str) -> tuple[str, int]:
     folded = word[:_LONG].replace("_", "").replace("-", "").casefold()
     bits = 0
     for c in folded:
+        # letters that share a bit make words look nearer: the distance then tells
         bits |= 1 << (ord(c) & 63)
     return folded, bits
 
@@ -162,6 +164,7 @@ def _rank(word: str, candidate: str, bound: int, steps: int) -> tuple[int, int] 
     if word == candidate:
         return (0, 0)
     if steps <= 1:
+        # one step in a word of two letters is half of it
         if len(word) > 2 or len(candidate) > 2:
             return (1, steps)
         return None

@@ -91,6 +91,7 @@ def find_entry(name: str, module: str) -> Entry:
             and node.targets[0].id == name
         ):
             return Entry(name, node, string_of(body[i + 1]) if i + 1 < len(body) else "")
+    # netspec/__init__.py imports under TYPE_CHECKING alone: at any depth
     for part in ast.walk(tree_of(module)):
         if (
             isinstance(part, ast.ImportFrom)

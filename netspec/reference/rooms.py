@@ -12,6 +12,7 @@ from netspec.reference.tables import markdown_table
 
 __all__ = ["Room", "read_room", "rooms_table"]
 
+# the form that CONTRIBUTING asks of every __init__.py
 FORM = re.compile(
     r"(?P<what>.+)\n\nIn:\s+(?P<given>.+?)\.\s+Out:\s+(?P<made>.+?)\.\s+Must\s+not\s+know:\s+(?P<hidden>.+)\.",
     re.DOTALL,

@@ -21,6 +21,7 @@ def explain_topic(word: str) -> str | None:
     """The text on a page, a key by its path, a layer type or a parameter of one; None for a word
     that is none of these.
     """
+    # a key before a page of its name: `describe` prints the page of a section
     key = find_key(word)
     if key is None and word in PAGES:
         return terminal_page(word)

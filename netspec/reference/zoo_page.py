@@ -35,6 +35,7 @@ def zoo_pages() -> Iterator[tuple[str, str]]:
     spec that is not sound.
     """
     entries: list[Entry] = [(name, path, driver.load(str(path))) for name, path in zoo_specs()]
+    # the specs beside the folders, the tutorial's, come last
     folders = sorted({path.parent for _, path, _ in entries}, key=lambda f: (f == zoo_folder(), f.name))
     texts = [HEAD]
     for folder in folders:
@@ -50,6 +51,7 @@ def row(entry: Entry) -> tuple[str, ...]:
     """A line of the list."""
     name, _, program = entry
     found, file = cost(program.graph()), program.resolved.file
+    # a source names its paper first: the first year is the paper's
     year = re.search(r"\b(19|20)\d\d\b", file.source)
     given = inputs(
         {g: [s if isinstance(s, int) else str(s) for s in shape] for g, shape in found.inputs.items()}

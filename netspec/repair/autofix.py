@@ -221,6 +221,7 @@ class Trial:
         changed = apply_edits(self.source, edits)
         if changed is None:
             return None
+        # two fixes may make one text: it is checked once
         if changed.text not in self.after:
             self.after[changed.text] = self.check(changed)
         after = self.after[changed.text]
@@ -278,6 +279,7 @@ def repair(source: Source, found: list[Diagnostic], check: Check) -> Repair:
             safe = [
                 (d, fix)
                 for d in found
+                # the first way is the likeliest; among the others a person chooses
                 for fix in d.fixes[:1]
                 if fix.safe and fix.edits and d.identity not in refused
             ]
@@ -305,5 +307,6 @@ def repair(source: Source, found: list[Diagnostic], check: Check) -> Repair:
                     done += group
                     break
             else:
+                # alone it does not help either: without it the others may
                 refused.add(safe[0][0].identity)
     return Repair(source, tuple(done))

@@ -39,6 +39,7 @@ class Back:
         """The offset in the source; None inside what was written anew."""
         shift = 0
         for start, end, after in self.moves:
+            # at the beginning of an edit nothing has moved yet
             if at <= start:
                 break
             if at < end:

@@ -32,7 +32,7 @@ class Effort:
     cost several times as much as all.
     """
 
-    FIRST = 3
+    FIRST = 3  # times the whole: for a single trial a reader waits so long and no longer
 
     def __init__(self, most: int) -> None:
         self.left = most

@@ -37,6 +37,7 @@ def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: B
     for edit in ways[: min(MOST, WORK // (len(trials.graph.nodes) + 1))]:
         changed = apply_edits(source, [edit])
         after = [one for one in blame(changed) if one.severity == "error"] if changed is not None else []
+        # what then shows must have numbers of its own: else the fault was only moved
         if changed is not None and after and all(any(fix.edits for fix in one.fixes) for one in after):
             back = Back(source, changed, [edit])
             first = f"appears once {edit.text} is written in place of {edit.span.text}"

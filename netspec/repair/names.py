@@ -159,6 +159,7 @@ def try_edits(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
     if changed is not None:
         errors = sum(d.severity == "error" for d in after)
     else:
+        # edits that cannot be made (they overlap): worse than any number of errors
         errors = 1 << 30
     return Trial(errors, len(after) - errors, "", after)
 

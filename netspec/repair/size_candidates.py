@@ -165,6 +165,7 @@ def usual(node: Node, name: str) -> Usual:
     if any(type(size) is not int for size in (kernel, pad, stride, dilation)) or dilation < 1:
         return Usual()
     keeping = {
+        # pad = dilation * (kernel - 1) / 2, solved for the kernel
         "kernel_size": 2 * pad // dilation + 1 if pad else None,
         "pad": dilation * (kernel - 1) // 2,
     }.get(name)
@@ -193,11 +194,13 @@ def values(written: Written, ordinary: Usual, targets: Targets) -> Iterator[tupl
     value, factor = written.value, targets.factor
     peers = peers_of(written.span)
     if ordinary.common or (ordinary.common is None and value in peers):
+        # like its peers, it is held for right; odd among them, for wrong; alone, nothing tells
         odd = 2.0
     elif peers:
         odd = 0.0
     else:
         odd = 0.4
+    # costs set the order: a size beside it, a usual window, peers, a gap, a slip of the hand
     if factor and value * factor in targets.sizes:
         yield from (
             (size // factor, odd) for size in targets.sizes if size != value * factor and size % factor == 0
@@ -254,6 +257,7 @@ def peers_of(span: Span) -> Counter[int]:
     key = KEY.search(span.source.text[line_start : span.start])
     if key is None:
         return Counter()
+    # its own list's numbers weigh 4 more, those of the lines beside 2 more
     found = Counter(dict.fromkeys(beside(span), 4))
     places, counts = list_said(span.source, key[1])
     found.update(counts)
@@ -286,5 +290,6 @@ def list_said(source: Source, key: str) -> tuple[Sequence[tuple[int, int]], Coun
     number does.
     """
     found = re.finditer(rf"(?<!\w){re.escape(key)}:\s*(\d+)(?![\w.])", source.text)
+    # ten digits are no size, and int() takes long over endless ones
     places = tuple((match.start(1), int(match[1])) for match in found if len(match[1]) < 10)
     return places, Counter(number for _, number in places)

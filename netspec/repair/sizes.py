@@ -56,6 +56,7 @@ def blame_numbers(
         if expected or s.plain or s.cost <= LIKELY
     )
     ways: list[Suspect] = []
+    # a stable sort: among equals the likeliest stay first
     for *_, suspect in sorted(likely, key=lambda each: each[:2]):
         edit = suspect.edit
         if left <= 0 or len(ways) == (1 if expected else WAYS):
@@ -73,6 +74,7 @@ def blame_numbers(
         edits = [way.edit for way in ways]
         evidence = disagreement(accused[0])
         own = evidence is not None and evidence.own
+        # a parameter that breaks its own rule is blamed unless another number is likelier wrong
         if expected or not own or ways[0].cost < own_cost(accused[0], trials):
             first = point_at(accused[0], edits, len(accused) - 1, trials.first(edits[0]))
         else:
