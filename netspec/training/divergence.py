@@ -4,7 +4,7 @@ the first thing that is not.
 And what no longer learns, told by gradients that are 0.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
 from netspec.training.optim.solver import ParameterSpec
+from netspec.training.world import World
 
 __all__ = ["LISTED", "Idle", "all_finite", "first_not_finite", "layer_name"]
 
@@ -53,6 +54,11 @@ class Idle:
         self.names = [name for name in zero if self.looked == 0 or name in self.names]
         self.looked += 1
 
+    def agree(self, world: World) -> None:
+        """Of tensors that several processes have parts of, those that are 0 in all."""
+        others = world.gather(self.names)
+        self.names = [name for name in self.names if all(name in each for each in others)]
+
     def repeats(self, batch: Mapping[str, Tensor]) -> bool:
         """Whether all samples of a batch are the first that was seen."""
         return all(
@@ -89,9 +95,10 @@ def first_not_finite(
     batch: Mapping[str, Tensor],
     parameters: Sequence[ParameterSpec],
     layer_of: Mapping[str, str],
+    call: Callable[[nn.Module, Mapping[str, Tensor]], Any],
 ) -> str:
     """Words for the first input, trained tensor or layer's output that is not finite, looked for in
-    this order; runs `net` once more.
+    this order; runs `net` once more, by `call`.
     """
     for name, tensor in batch.items():
         if not all_finite([tensor]):
@@ -111,7 +118,7 @@ def first_not_finite(
     hooks = [module.register_forward_hook(look(path)) for path, module in net.named_modules() if path]
     try:
         with torch.no_grad():
-            net(**batch)
+            call(net, batch)
     finally:
         for hook in hooks:
             hook.remove()

@@ -83,7 +83,8 @@ class Job:
     learns all its parameters by `words`. skipped: files of the data that are left out. stop: when
     tests end it early. average: the average of the weights that is tested and kept. pace: how the
     net runs; judges: paths of the modules of its losses and metrics. sync_batch_norm: whether batch
-    normalisation normalises by the rows of all processes. counted: what a sample is called.
+    normalisation normalises by the rows of all processes. counted: what a sample is called. shard:
+    whether several processes spread weights, gradients and the solver's state over them.
     """
 
     net: nn.Module
@@ -105,6 +106,7 @@ class Job:
     judges: frozenset[str] = frozenset()
     sync_batch_norm: bool = False
     counted: str = "images"
+    shard: bool = False
 
     @property
     def max_iter(self) -> int:

@@ -32,6 +32,7 @@ from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.run.log import Log
 from netspec.training.run.owner import check_room, own
 from netspec.training.run.weights import load_weights
+from netspec.training.shards import Shards, Together
 from netspec.training.sharing import Sharing
 from netspec.training.world import ALONE, World
 
@@ -119,15 +120,19 @@ class Training:
             *([job.test_net] if job.test_net else []),
         ]
         self.parameters = move(nets, job.parameters, device)
-        self.pace = Pace(job.pace, device, nets, job.judges)
-        self.team = Team(job, self.parameters, self.max_iter)
+        self.spread = self.spread_out()
+        self.pace = Pace(self.spread.lay_out(job.pace), device, nets, job.judges)
+        self.team = Team(job, self.spread.parts, self.max_iter)
+        self.spread.attend(self.team)
         self.judge = Judge(job.losses, self.team.alone)
         self.sharing = Sharing(world, job, self.parameters)
         measure = partial(self.sharing.measure, self.team)
-        average = make_average(job, self.parameters, measure)
+        average = make_average(job, self.spread.parts, measure)
         self.observers = Observers((average, *list_observers(job, self.team, self.judge)))
         whole = self.team.nets()
-        self.checkpoint = Checkpoint(run, whole, self.parameters, self.team, job.spec_hash, average, world)
+        self.checkpoint = Checkpoint(
+            run, whole, self.parameters, self.team, job.spec_hash, average, self.spread, world
+        )
         self.log = Log(run, world.first)
         self.ended, self.before_test = "", dict[str, Any]()
         self.display = words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
@@ -140,6 +145,12 @@ class Training:
         self.best: dict[str, Any] = {}
         self.outputs: Any = {}
         self.idle, self.last = Idle(), torch.zeros(())
+
+    def spread_out(self) -> Together:
+        """The weights, over all processes where the spec asks for that."""
+        if self.job.shard and self.world.size > 1:
+            return Shards(self.job.net, self.parameters, self.world, self.device)
+        return Together(self.parameters)
 
     def go(self, resume: bool) -> TrainingResult:
         """All iterations that are left, then the last test."""
@@ -219,9 +230,10 @@ class Training:
         every so many losses.
         """
         learner.begin()
+        self.spread.forget()
         for _ in range(learner.words.iter_size):
             learner.batch = to_device(learner.share(next(self.job.train_batches)), self.device)
-            self.outputs = self.pace.run(learner.net, learner.batch)
+            self.outputs = self.pace.run(learner.net, learner.batch, self.spread.run)
             loss = learner.net.total_loss
             if not isinstance(loss, Tensor) or not loss.requires_grad:
                 raise fail("NS671", "the net has no loss, or none that depends on trained weights")
@@ -229,10 +241,11 @@ class Training:
             self.last = loss.detach()
             if len(learner.losses.waiting) >= self.read_every:
                 self.read_losses(learner)
-            torch.autograd.backward(self.pace.scale_loss(loss))
+            self.spread.backward(self.pace.scale_loss(loss))
+        self.spread.hand_over()
         self.sharing.average(learner.solver.tensors)
         if self.team.alone and self.max_iter - self.team.iteration <= Idle.LAST:
-            self.idle.look(self.parameters, self.last, learner.batch)
+            self.idle.look(self.spread.parts, self.last, learner.batch)
         learner.solver.step(self.pace.settle(learner.solver.tensors))
 
     def read_losses(self, learner: Learner) -> None:
@@ -247,12 +260,14 @@ class Training:
 
     def report_divergence(self, learner: Learner, iteration: int, fact: str) -> None:
         """Stop: say where and why, and keep the last good weights."""
-        if self.team.iteration == iteration and all_finite(each.tensor for each in self.parameters):
+        if self.team.iteration == iteration and self.finite():
             self.checkpoint.save_weights(self.run / LAST_FINITE, {})
             kept = f"the weights before this iteration are in {self.run / LAST_FINITE}"
         else:
             kept = f"the last snapshot, of iteration {self.saved}, is in {self.run / WEIGHTS}"
-        where = first_not_finite(learner.net, learner.batch, self.parameters, self.job.layer_of)
+        where = first_not_finite(
+            learner.net, learner.batch, self.spread.parts, self.job.layer_of, self.spread.run
+        )
         self.log.write({"phase": "end", "iteration": iteration, "reason": "diverged"})
         rate = learner.solver.rate_at(iteration * learner.steps)
         whose = "" if self.team.alone else f" of {learner.name}"
@@ -328,11 +343,12 @@ class Training:
             with self.checkpoint.show():
                 yield
             return
-        kept = [each.tensor.detach().clone() for each in self.parameters]
-        load_weights(self.run / BEST, self.parameters)
-        yield
+        kept = [each.tensor.detach().clone() for each in self.spread.parts]
+        with self.spread.whole():
+            load_weights(self.run / BEST, self.parameters)
+            yield
         with torch.no_grad():
-            for each, tensor in zip(self.parameters, kept, strict=True):
+            for each, tensor in zip(self.spread.parts, kept, strict=True):
                 each.tensor.copy_(tensor)
 
     def lacks_statistics(self) -> bool:
@@ -392,7 +408,7 @@ class Training:
             return
         with self.aside():
             self.read_all_losses()
-            if not all_finite(each.tensor for each in self.parameters):
+            if not self.finite():
                 self.report_divergence(self.team.learners[-1], max(0, i - 1), "the update is not finite")
             more = {"data": self.job.train_batches.state(), "losses": self.team.recent()}
             more |= {"pace": self.pace.state()}
@@ -402,6 +418,10 @@ class Training:
                 judged = self.note_judged()
             self.checkpoint.save(more | judged)
             self.saved = i
+
+    def finite(self) -> bool:
+        """Whether all weights are."""
+        return self.spread.agree(all_finite(each.tensor for each in self.spread.parts))
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -419,6 +439,7 @@ class Training:
             end = {"reason": "finished"}
         self.log.write({"phase": "end", "iteration": i, **end})
         self.must_stop()
+        self.idle.agree(self.world)
         signal, findings = self.signal or None, tuple(self.checkpoint.found)
         if finished:
             signal, findings = None, (*findings, *self.idle.findings(str(self.run)))

@@ -20,6 +20,13 @@ GROWTH = 2000
 """Steps without an overflow after which the loss scale doubles: torch.amp.GradScaler's numbers."""
 
 
+Call = Callable[[nn.Module, Mapping[str, Tensor]], Any]
+
+
+def call_plainly(net: nn.Module, batch: Mapping[str, Tensor]) -> Any:
+    return net(**batch)
+
+
 class Pace:
     """The words at work on a device. judges: paths of losses and metrics, which read real
     float32.
@@ -44,12 +51,14 @@ class Pace:
             if self.dtype is not None:
                 read_float32(net, judges)
 
-    def run(self, net: nn.Module, batch: Mapping[str, Tensor]) -> Any:
-        """A net on a batch. NS614: torch.compile fails where the net itself does not."""
+    def run(self, net: nn.Module, batch: Mapping[str, Tensor], call: Call = call_plainly) -> Any:
+        """A net on a batch. call: how, where it is not compiled. NS614: torch.compile fails where the
+        net itself does not.
+        """
         given = {name: self.arrange(tensor) for name, tensor in batch.items()}
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             if not self.words.compile:
-                return net(**given)
+                return call(net, given)
             if net in self.compiled:
                 return self.compiled[net](**given)
             return self.try_compiled(net, given)

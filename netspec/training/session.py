@@ -55,6 +55,7 @@ from netspec.training.run.folder import (
     write_run,
 )
 from netspec.training.run.owner import own
+from netspec.training.sharding import check_shard
 from netspec.training.sharing import check_batch, compare_worlds, foretell_sharing
 from netspec.training.starting import Report, Start, start_from
 from netspec.training.teaching import teach
@@ -133,6 +134,7 @@ def train_steadily(
     """The same, as threads and algorithms are set."""
     place = find_device(world.device(device))
     check_batch(program, world)
+    check_shard(program, world)
     named, run = run, run or find_run(program.name, resume)
     before = read_record(run) if resume else {}
     progress = progress if world.first else None
@@ -311,6 +313,7 @@ def session(
         average=section.average,
         pace=section.pace,
         sync_batch_norm=section.sync_batch_norm,
+        shard=section.shard,
     )
     return Session(program, job, feeds, seed, looked, started, class_weights)
 

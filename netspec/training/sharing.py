@@ -35,6 +35,7 @@ class Sharing:
         self.world, self.batches, self.testing = world, job.train_batches, world
         self.gathered = [each.tensor for each in parameters if is_gathered(each.tensor)]
         self.before: list[Tensor] = []
+        self.spread = job.shard
         if world.size == 1:
             return
         share = Share(world.rank, world.size)
@@ -58,10 +59,12 @@ class Sharing:
 
     @torch.no_grad()
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Give gradients, and what layers gathered since the last time, their mean."""
+        """Give gradients, and what layers gathered since the last time, their mean; those of weights
+        that are spread have it already.
+        """
         if self.world.size == 1:
             return
-        gradients = [gradient(tensor) for tensor in tensors]
+        gradients = [] if self.spread else [gradient(tensor) for tensor in tensors]
         changes = [now - before for now, before in zip(self.gathered, self.before, strict=True)]
         self.world.average([*gradients, *changes])
         for now, before, change in zip(self.gathered, self.before, changes, strict=True):

@@ -51,6 +51,7 @@ NOT_RUN = {
     "NS741": "a run is quantized in tests/export/test_quantized.py",
     "NS742": "a run is exported in tests/export/test_quantized.py",
     "NS745": "no layer that ships gives words",
+    "NS770": "processes are not launched here; tests/training/test_world.py asks for them",
     "NS754": "every extra is installed where the tests run; tests/seeing/test_made.py hides one",
     "NS755": "a log is damaged in tests/seeing/test_seeing_pages.py",
     "NS733": "a worker is killed in tests/serving/test_serving_workers.py",

@@ -20,6 +20,7 @@ from netspec.training.batches.order import Share
 from netspec.training.job import TrainingResult
 from netspec.training.run.weights import read_tensors
 from netspec.training.session import find_begun, make_run, session, train_program
+from netspec.training.sharding import check_shard
 from netspec.training.sharing import check_batch
 from netspec.training.world import Seat, World, launch_key, read_seat
 from tests.children import Child
@@ -31,7 +32,7 @@ name: shared
 input:
   data: {shape: [N, 1, 8, 8], image: {color: gray, scale: 0.06}}
 layers:
-  - {name: conv1, type: Convolution, num_output: 4, kernel_size: 3, weight_filler: msra}
+  - {name: conv1, type: Convolution, num_output: 5, kernel_size: 3, weight_filler: msra}
   - {name: bn1, type: BatchNorm}
   - {name: scale1, type: Scale, bias_term: true}
   - {name: relu1, type: ReLU}
@@ -128,19 +129,22 @@ def alone(run: Path, *settings: str, resume: bool = False) -> TrainingResult:
     return train_program(shared(*settings), run, device="cpu", resume=resume)
 
 
-LESS = "train.solver.max_iter=3"
+LESS, MORE = (f"train.solver.max_iter={count}" for count in (3, 5))
 
 
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     """With batch normalisation and losses over what counts in all rows, random changes, sums of batches, clipping and
-    an average of the weights.
+    an average of the weights. Spread over them (5 rows, so not evenly) the weights come to the same, and one process
+    goes on from their snapshot: weights, average and momentum.
     """
     alone(tmp_path / "whole")
     alone(tmp_path / "one", LESS)
-    for run, settings, resume in (("two", (LESS,), False), ("one", (), True)):
+    spread = (MORE, "train.shard=true")
+    for run, settings, resume in (("two", (LESS,), False), ("one", spread, True)):
         assert together(2, tmp_path / run, *settings, resume=resume) == [(0, ""), (0, "")]
-    result = alone(tmp_path / "two", resume=True)
-    assert [each.code for each in result.findings] == ["NS607"]
+    for run in ("two", "one"):
+        result = alone(tmp_path / run, resume=True)
+        assert [each.code for each in result.findings] == ["NS607"]
     for run in ("one", "two"):
         assert apart(tmp_path / "whole", tmp_path / run) < 1e-5
         for one, two in zip(logged_tests(tmp_path / "whole"), logged_tests(tmp_path / run), strict=True):
@@ -247,3 +251,42 @@ def test_processes_started_anew_find_the_run_of_their_launch_alone(
     assert find_begun("shared", tmp_path / "ours", World()) is None
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "another")
     assert find_begun("shared", tmp_path / "ours", again) is None
+
+
+def test_what_weights_in_parts_do_not_go_with_is_told_at_the_word() -> None:
+    refused = ("train.shard=true", "train.compile=true", "train.precision=fp16", "train.keep_zeros=true")
+    check_shard(shared(*refused), World())
+    with pytest.raises(SpecError) as error:
+        check_shard(shared(*refused), World(Seat(0, 2)))
+    found = error.value.diagnostics
+    assert {each.code for each in found} == {"NS770"} and all(each.span is not None for each in found)
+    assert [each.fact.partition(":")[0] for each in found] == [
+        "train.compile",
+        "train.keep_zeros",
+        "train.precision fp16",
+    ]
+    check_shard(shared("train.shard=true"), World(Seat(0, 2)))
+
+
+def test_a_weight_of_two_layers_is_not_spread() -> None:
+    one = {
+        "type": "InnerProduct",
+        "num_output": 64,
+        "weight_filler": "xavier",
+        "param": [{"name": "w"}, {"name": "b"}],
+    }
+    layers = [{"name": name, **one} for name in ("first", "second")]
+    made = program(
+        layers=[
+            *layers,
+            {"name": "ip", "type": "InnerProduct", "num_output": 10, "weight_filler": "xavier"},
+            {"name": "prob", "type": "Softmax"},
+        ],
+        train={"shard": True},
+    )
+    with pytest.raises(SpecError) as error:
+        check_shard(made, World(Seat(0, 2)))
+    assert [each.fact.partition(":")[0] for each in error.value.diagnostics] == [
+        "second and first have one weight",
+        "second and first have one bias",
+    ]

@@ -435,6 +435,13 @@ class TrainSection(Record):
             " process's rows of it"
         ),
     )
+    shard: bool = param(
+        default=False,
+        doc=(
+            "where several processes train: each keeps its rows of the weights, gradients and solver's state, for a"
+            " net that does not fit into one (FSDP2)"
+        ),
+    )
     fill: dict[str, InputFiller] = param(
         default={}, doc="fillers of the inputs that no data feed, as in {z: gaussian}"
     )

@@ -5,7 +5,7 @@ The order is Caffe's: sum over iter_size batches, clip, divide by iter_size, dec
 on single numbers, which Caffe lacks, stands before the decay. Knows neither net nor data.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from netspec.training.optim.rules import RULES, Group, multiply
 __all__ = ["ParameterSpec", "Solver"]
 
 FUSED_DEVICES = ("cpu", "cuda")
+Norm = Callable[[Iterable[Tensor]], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +42,8 @@ class ParameterSpec:
 class Solver:
     """Moves the trained parameters; counts iterations from 0.
 
-    `max_iter` is the length of the training (epochs resolved). Tensors with lr_mult 0 are set not
+    `max_iter` is the length of the training (epochs resolved). norm: of all gradients, which may be
+    those of several processes. Tensors with lr_mult 0 are set not
     to require a gradient. NS670: words that do not go together. NS671: nothing to train.
     """
 
@@ -50,6 +52,7 @@ class Solver:
             raise fail("NS670", fact)
         self.words = words
         self.iteration = 0
+        self.norm: Norm = torch.nn.utils.get_total_norm
         self.course = learning_rate(words, max_iter)
         self.factor = 1.0
         for each in parameters:
@@ -99,7 +102,7 @@ class Solver:
         """
         words = self.words
         if words.clip_gradients >= 0:
-            norm = torch.nn.utils.get_total_norm(gradients)
+            norm = self.norm(gradients)
             factor = torch.where(norm > words.clip_gradients, words.clip_gradients / norm, 1.0)
             multiply(gradients, factor / words.iter_size)
         elif words.iter_size > 1:

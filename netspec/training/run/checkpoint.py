@@ -8,8 +8,8 @@ are kept as RUN/*.before.safetensors.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from netspec.training.learners import Team
 from netspec.training.observers.averaging import Averaging
 from netspec.training.optim.solver import ParameterSpec
 from netspec.training.run.weights import Facts, fit, load_weights, read_tensors, write_tensors
+from netspec.training.shards import Together
 from netspec.training.world import ALONE, World
 
 __all__ = ["SOLVER", "WEIGHTS", "Checkpoint"]
@@ -52,10 +53,11 @@ class Checkpoint:
         team: Team,
         spec_hash: str,
         average: Averaging,
+        spread: Together,
         world: World = ALONE,
     ) -> None:
         self.run, self.world = run, world
-        self.average = average
+        self.average, self.spread = average, spread
         self.found: list[Diagnostic] = []
         self.net = net
         self.parameters = parameters
@@ -71,7 +73,7 @@ class Checkpoint:
         one; of those a resumed run has, nothing.
         """
         weights = sum(each.tensor.numel() * each.tensor.element_size() for each in self.parameters)
-        state = 4 * sum(map(math.prod, self.team.state_shapes().values())) + weights * self.average.asked
+        state = 4 * sum(map(math.prod, self.state_shapes().values())) + weights * self.average.asked
         if resumed:
             return weights + state
         return 4 * weights + 3 * state
@@ -84,16 +86,25 @@ class Checkpoint:
         with self.show():
             if self.world.first:
                 write_tensors(self.run / PENDING, self.weights(), self.facts())
-        if self.world.first:
-            self.write(streams, more)
-
-    def write(self, streams: Mapping[str, Tensor], more: Facts) -> None:
-        """The solver's half; the weights wait for it."""
         tensors, facts = self.team.state()
+        state = self.spread.join(tensors) | streams
+        with self.moved():
+            if self.world.first:
+                self.write(state, {**self.facts(), **facts, "more": more})
+
+    def moved(self) -> AbstractContextManager[None]:
+        """While the block runs, the weights that training moves are whole, where they are kept beside
+        an average.
+        """
+        if self.average.count:
+            return self.spread.whole()
+        return nullcontext()
+
+    def write(self, state: Mapping[str, Tensor], facts: Facts) -> None:
+        """The solver's half; the weights wait for it."""
         try:
             self.keep_before()
-            whole = {**tensors, **self.live(), **streams}
-            write_tensors(self.run / SOLVER, whole, {**self.facts(), **facts, "more": more})
+            write_tensors(self.run / SOLVER, {**state, **self.live()}, facts)
         except SpecError:
             (self.run / PENDING).unlink(missing_ok=True)
             raise
@@ -101,8 +112,9 @@ class Checkpoint:
 
     def save_weights(self, path: Path, more: Facts) -> None:
         """Write the weights alone, with their facts. All processes find them then."""
-        if self.world.first:
-            write_tensors(path, self.weights(), {**self.facts(), **more})
+        with self.spread.whole():
+            if self.world.first:
+                write_tensors(path, self.weights(), {**self.facts(), **more})
         self.world.wait()
 
     def keep_before(self) -> None:
@@ -118,11 +130,12 @@ class Checkpoint:
         NS674: both are damaged, or the two files are not of one snapshot. NS675: of another network
         or another rule. NS676: a tensor does not fit.
         """
-        if self.world.first:  # it may finish or replace files, which the others then read
-            more = self.load_whole()
-        self.world.wait()
-        if not self.world.first:
-            more = self.load_last()
+        with self.spread.whole():
+            if self.world.first:  # it may finish or replace files, which the others then read
+                more = self.load_whole()
+            self.world.wait()
+            if not self.world.first:
+                more = self.load_last()
         return more
 
     def load_whole(self) -> Facts:
@@ -162,7 +175,7 @@ class Checkpoint:
         streams, state = split_by_prefix(state, CARRIED)
         live, state = split_by_prefix(state, LIVE)
         if state:
-            needed = self.team.state_shapes()
+            needed = self.state_shapes()
             fit({name: state[name] for name in needed if name in state}, needed, path)
         if load_weights(self.run / WEIGHTS, self.parameters).get("iteration") != facts["iteration"]:
             raise fail(
@@ -171,7 +184,7 @@ class Checkpoint:
                 path=str(self.run / WEIGHTS),
             )
         self.split(live, path)
-        self.team.load_state(state, facts)
+        self.team.load_state(self.spread.share_out(state), facts)
         try:
             carry_on(self.net, streams, self.device, self.world)
         except ValueError as error:
@@ -179,9 +192,15 @@ class Checkpoint:
         set_random_state(own_random(random, self.world, facts), self.device, path)
         return dict(facts["more"])
 
-    def show(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def show(self) -> Iterator[None]:
         """While the block runs, the net's tensors hold what the run's weights do."""
-        return self.average.show()
+        with self.average.show(), self.spread.whole():
+            yield
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the solver's tensors, as the file has them."""
+        return self.spread.widen(self.team.state_shapes())
 
     def live(self) -> dict[str, Tensor]:
         """The weights that training moves, where the run's weights are an average of them."""
@@ -196,6 +215,7 @@ class Checkpoint:
         if not live:
             return
         fit(live, {each.name: tuple(each.tensor.shape) for each in self.parameters}, path)
+        self.spread.keep()
         self.average.take()
         with torch.no_grad():
             for each in self.parameters:
