@@ -147,7 +147,7 @@ def find_files(word: str, kind: Kind = PICTURES) -> list[str]:
         return [STDIN]
     if Path(word).is_dir():
         found = sorted(map(str, files_below(Path(word), [Path(word)], kind)))
-    elif glob.has_magic(word) and not Path(word).exists():
+    elif glob.has_magic(word) and not Path(word).exists():  # a file may be called so
         found = sorted(glob.glob(word, recursive=True))
     else:
         return [word]
@@ -226,6 +226,7 @@ def from_data(
     Raises SpecError NS685 (no such index), NS121 (a Python source without allow_code), NS640 to
     NS663.
     """
+    # python:module:Class has colons of its own
     kind, _, path = (words, "", "") if words.startswith("python:") else words.partition(":")
     shape, contract, _ = next(iter(taken.values()), Taken(()))
     section = DataSection(source=kind, path=path or None)

@@ -29,6 +29,7 @@ def draw_boxes(pixels: Array, rows: Array) -> Array:
     height, width = pixels.shape[1:]
     for row in rows:
         x0, y0, x1, y1 = (row[3:7] * (width, height, width, height)).round().astype(int).tolist()
+        # a box thinner than a pixel is drawn as one
         x1, y1 = min(max(x1, x0 + 1), width), min(max(y1, y0 + 1), height)
         x0, y0 = min(x0, width - 1), min(y0, height - 1)
         color = np.array(color_of(int(row[1])), made.dtype)[:, None]

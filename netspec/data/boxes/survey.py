@@ -52,6 +52,7 @@ def survey_boxes(folder: Path, source: str) -> BoxSurvey:
         raise TypeError(f"{parts[own].name} holds no boxes")
     whole: BoxedFolder = behind[0]
     rows = whole.rows
+    # a box that was cut may have no extent, and ratios divide by it
     width, height = (
         np.maximum(rows[:, 5] - rows[:, 3], 1e-6),
         np.maximum(rows[:, 6] - rows[:, 4], 1e-6),

@@ -92,6 +92,7 @@ class Reader:
     def rows(self, count: int) -> Iterator[int]:
         """Row numbers without end."""
         skip = self.file.rand_skip
+        # Caffe's rand() % rand_skip
         begin = int(torch.randint(skip, ()).item()) if skip else 0
         while True:
             order = torch.randperm(count).tolist() if self.file.shuffle else range(count)
@@ -160,6 +161,7 @@ class Writer:
         if self.begun:
             refuse_link(self.path, "NS673")
         try:
+            # x: what came in between is not written over
             with h5py.File(self.path, "a" if self.begun else "x") as file:
                 for name, value in zip(("data", "label"), values, strict=False):
                     append(file, name, value.detach().cpu().numpy(), self.path)

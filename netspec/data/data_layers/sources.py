@@ -77,6 +77,7 @@ def fields_of(source: Source, tops: tuple[str, ...], layer: Layer) -> dict[str, 
     names = list(source.fields)
     if set(tops) <= set(names):
         return {top: top for top in tops}
+    # HDF5Data goes by names alone, as in Caffe
     if len(names) < len(tops) or layer.reads == "hdf5":
         raise fail(
             "NS656",
@@ -103,9 +104,11 @@ class ImageList(Source):
         self.name = str(path)
         self.label = "label"
         try:
+            # names of files are bytes, of whatever encoding
             text = read_text(path, reach(layer.source, folder), errors="surrogateescape")
             lines = [
                 (number, line.rsplit(None, 1))
+                # splitlines would also end lines at characters that a name may hold
                 for number, line in enumerate(text.split("\n"), 1)
                 if line.strip()
             ]
@@ -147,7 +150,7 @@ def entry(number: int, words: list[str], name: str) -> tuple[str, int]:
     """The path and the label of a line of a list. Raises SpecError NS654."""
     try:
         path, label = words
-        if -(2**31) <= int(label) < 2**31:
+        if -(2**31) <= int(label) < 2**31:  # Datum's label is an int32
             return path, int(label)
     except ValueError:
         pass

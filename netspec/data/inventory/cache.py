@@ -41,6 +41,7 @@ def picture_of(line: object) -> tuple[str, Picture] | None:
     if not isinstance(line, list) or len(line) != len(KINDS) + 1 or not isinstance(line[0], str):
         return None
     for value, kind in zip(line[1:], KINDS, strict=True):
+        # what is None by default is a number otherwise
         if type(value) is not kind and not (kind is type(None) and type(value) in (int, kind)):
             return None
     return line[0], Picture(*line[1:])

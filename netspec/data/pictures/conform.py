@@ -28,6 +28,7 @@ class Arrived(Source):
         self.steady, self.named, self.left_out = source.steady, source.named, source.left_out
         self.color = source.color if want is None else contract.color
         self.first, field = next(iter(source.fields.items()))
+        # one black sample tells shape and type
         sample = self.arrive(np.zeros((1, *(n or 1 for n in field.shape)), field.dtype))
         fixed = None not in field.shape or (isinstance(contract.resize, tuple) and len(contract.resize) == 2)
         self.fields = {

@@ -31,7 +31,7 @@ def read_mean(path: Path, roots: Roots = None) -> Array:
         raise fail("NS645", f"not a mean image: {error}", path=str(path)) from error
     except OSError as error:
         raise reading_error(path, error) from error
-    if mean.ndim == 4 and len(mean) == 1:
+    if mean.ndim == 4 and len(mean) == 1:  # as compute_image_mean writes it
         mean = mean[0]
     if mean.ndim != 3:
         raise fail(

@@ -110,6 +110,7 @@ def look_at_colors(whole: ImageFolder) -> tuple[bool, tuple[float, ...], tuple[f
     channels = 1 if gray else 3
     means = np.mean([image.mean((1, 2)) for image in images], 0)[:channels]
     squares = np.mean([(image.astype(np.float64) ** 2).mean((1, 2)) for image in images], 0)[:channels]
+    # rounding may bring the difference below 0
     deviations = np.sqrt(np.maximum(squares - means**2, 0))
     return gray, tuple(map(float, means)), tuple(map(float, deviations))
 

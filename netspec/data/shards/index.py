@@ -114,6 +114,7 @@ def members_of(file: BinaryIO, faults: list[str]) -> Iterator[Member]:
             while (info := shard.next()) is not None:
                 shard.members = []  # which would hold all of them
                 last = info.name
+                # webdataset's own notes are called so
                 if info.isdir() or info.name.rpartition("/")[2].startswith("__"):
                     continue
                 if not info.isreg() or info.issparse():

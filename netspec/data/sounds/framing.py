@@ -18,7 +18,7 @@ def place(have: int, want: int, unit: float | None) -> int:
     slack = abs(have - want)
     if unit is None:
         return slack // 2
-    return min(int(unit * (slack + 1)), slack)
+    return min(int(unit * (slack + 1)), slack)  # rounding may reach the end
 
 
 def frame(sound: Array, length: int, unit: float | None = None) -> Array:

@@ -56,10 +56,10 @@ def read_wave(file: BinaryIO) -> Wave:
         if name == b"data" and found is not None:
             return measure(found, at, length, size - at, head[4:8])
         if name == b"fmt ":
-            found = read_format(file.read(min(length, 40)))
+            found = read_format(file.read(min(length, 40)))  # as long as an extensible one is
         if len(name) < 4 or at + length > size:
             break
-        file.seek(at + length + length % 2)
+        file.seek(at + length + length % 2)  # RIFF: chunks begin at even places
     raise WaveError("no sound in it: the file ends before a chunk data, or has none")
 
 
@@ -111,6 +111,7 @@ def decode(data: bytes, form: str) -> Array:
     """Values of a form as float32: 8 bits count from 128, others are two's complement."""
     if form == "i3":
         wide = np.zeros((len(data) // 3, 4), np.uint8)
+        # 24 bits as the upper ones of 32: the sign comes along
         wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
         return wide.view("<i4")[:, 0].astype(np.float32) / np.float32(1 << 31)
     values = np.frombuffer(data, form)

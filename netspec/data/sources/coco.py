@@ -204,6 +204,7 @@ def find_pictures(
     tops = (file.parent, file.parent.parent)
     inner = (*dict.fromkeys((tail, file.parent.name)), "images", f"images/{tail}", "")
     places = [top / name for name in inner for top in tops]
+    # a few, since the first may be missing
     names = [
         each["file_name"] for each in document["images"][:SHOWN] if isinstance(each.get("file_name"), str)
     ]

@@ -21,6 +21,7 @@ from netspec.resolve.sections.train import DataSection
 
 __all__ = ["open_csv"]
 
+# Python's own is 128 KiB; it holds for the whole process
 csv.field_size_limit(1 << 20)
 
 
@@ -125,6 +126,7 @@ def read_rows(
     `uneven`.
     """
     try:
+        # spreadsheets put a byte order mark in front
         with open_text(path, roots, newline="", encoding="utf-8-sig") as file:
             found = list(lines(csv.reader(file), path, uneven))
     except UnicodeDecodeError as error:
@@ -134,6 +136,7 @@ def read_rows(
     except OSError as error:
         raise reading_error(path, error) from error
     places, rows = [place for place, _ in found], [row for _, row in found]
+    # the last cell may be a label, and a word
     if not rows or all(is_number(cell) for cell in rows[0][:-1] or rows[0]):
         return None, places, rows
     return [cell.strip() for cell in rows[0]], places[1:], rows[1:]
@@ -208,6 +211,7 @@ def labels_of(
                 path=str(path),
             )
         values = np.array(list(map(float, cells)))
+        # past 2^53 a double does not hold each whole number
         whole = (
             np.isfinite(values).all() and (values == np.rint(values)).all() and np.abs(values).max() < 2**53
         )

@@ -78,6 +78,7 @@ def read_body(file: BinaryIO, path: Path, packed: bool, held: int) -> Array:
             f"the header announces {start + size} bytes, {held} packed ones hold at most {RATIO * held}",
             path=str(path),
         )
+    # bytes need no turning round: they stay in the file
     if not packed and dtype.itemsize == 1 and size:
         return np.memmap(file, dtype=dtype, mode="r", offset=start, shape=shape)
     data = file.read(size)
@@ -174,6 +175,7 @@ def open_mnist(section: DataSection, split: str | None, root: Path, allow_outsid
         judge_found_path(find_file(folder, name), root, folder, allow_outside) for name in names
     )
     source = pair_labels(images, labels, roots_of(root, folder, allow_outside))
+    # a set in MNIST's form may have other classes
     source.classes = tuple(map(str, range(10))) if int(source.arrays["label"].max(initial=0)) < 10 else None
     return source
 

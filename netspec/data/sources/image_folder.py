@@ -166,6 +166,7 @@ class ImageFolder(Source):
         """What a function gives for each, in order, several at a time."""
         if self.pool is None:
             self.pool = ThreadPoolExecutor(DECODERS, "decode")
+        # two turns for each thread at least
         step = max(1, min(AT_ONCE, len(items) // (2 * DECODERS)))
         some = [items[start : start + step] for start in range(0, len(items), step)]
         return chain.from_iterable(self.pool.map(lambda few: [look(each) for each in few], some))
@@ -252,6 +253,7 @@ def files_by_class(
                 path=str(folders[0]),
             )
         own = [path for each in folders for path in sorted(files_below(each, roots, kind))]
+        # a test may lack a class
         if not own and classes is None:
             raise empty_class(folders[0], [other for other in found if other != name], kind)
         files += own

@@ -22,7 +22,7 @@ MAGIC, VERSION, NOWHERE = 0xBEEFC0DE, 1, 2**64 - 1
 BRANCH, LEAF, OVERFLOW, META = 0x01, 0x02, 0x04, 0x08
 BIG = 0x01
 HEADER, NODE, MAIN = 16, 8, 88
-DEPTH = 32
+DEPTH = 32  # liblmdb's CURSOR_STACK
 
 
 class DamagedStoreError(Exception):
@@ -85,10 +85,12 @@ def newest(data: mmap.mmap | bytes) -> Tree:
 
 def header(data: mmap.mmap | bytes, at: int) -> tuple[int, Tree] | None:
     """Transaction number and state of the header page at an offset, if there is a sound one."""
+    # 152: 16 bytes of page header, 136 of MDB_meta
     if len(data) < at + 152 or struct.unpack_from("<II", data, at + HEADER) != (MAGIC, VERSION):
         return None
     (page,) = struct.unpack_from("<I", data, at + 40)
     count, root, last, transaction = struct.unpack_from("<4Q", data, at + MAIN + 32)
+    # pages of 512 bytes to 64 KiB; a page's number has 48 bits
     if page not in (1 << n for n in range(9, 17)) or last > 2**48:
         return None
     return transaction, Tree(page, last + 1, root, count)
@@ -118,6 +120,7 @@ def nodes_of(data: mmap.mmap | bytes, number: int, page: int) -> tuple[int, list
     start = number * page
     flags, lower = struct.unpack_from("<HH", data, start + 10)
     count = (lower - HEADER) // 2
+    # 0x10: P_DIRTY
     if flags & ~0x10 not in (BRANCH, LEAF) or not 0 <= count <= (page - HEADER) // 2:
         raise DamagedStoreError(f"page {number} is neither branch nor leaf")
     pointers = struct.unpack_from(f"<{count}H", data, start + HEADER)
@@ -128,6 +131,7 @@ def nodes_of(data: mmap.mmap | bytes, number: int, page: int) -> tuple[int, list
 
 def child(data: mmap.mmap | bytes, at: int) -> int:
     """The page that a branch node leads to."""
+    # what is flags in a leaf holds the upper bits here
     low, high, top = struct.unpack_from("<HHH", data, at)
     return int(low | high << 16 | top << 32)
 
@@ -145,7 +149,7 @@ def leaf(data: mmap.mmap | bytes, at: int, number: int, tree: Tree) -> tuple[byt
         start = overflow * tree.page + HEADER
         if (
             start + size > tree.pages * tree.page
-            or not struct.unpack_from("<H", data, start - 6)[0] & OVERFLOW
+            or not struct.unpack_from("<H", data, start - 6)[0] & OVERFLOW  # the page's flags
         ):
             raise DamagedStoreError(
                 f"a value of page {number} lies on page {overflow}, which does not hold it"

@@ -52,6 +52,7 @@ def open_text(
             f"{len(text)} characters, a window of {steps} needs {steps + 1}",
             path=str(path),
         )
+    # a number for each character, those past 2^16 too
     codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     if classes is not None:
         known = np.array([ord(c) for c in classes], np.uint32)

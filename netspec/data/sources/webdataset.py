@@ -111,6 +111,7 @@ class Shards(Source):
         shard = int(self.shards[index])
         try:
             file = self.file(shard)
+            # at its place, without moving what threads share
             return os.pread(file.fileno(), int(self.sizes[index]), int(self.begins[index]))
         except OSError as error:
             raise reading_error(self.files[shard], error) from error

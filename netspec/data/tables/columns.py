@@ -100,6 +100,7 @@ def learn_column(name: str, cells: Cells, section: DataSection) -> Column:
     full = [cell for cell in column if cell.casefold() not in EMPTY]
     numeric = [is_finite(cell) for cell in full]
     form = section.categories.get(name)
+    # mostly numbers: the others are faults to be told, not words
     if form is None and (all(numeric) or 2 * sum(numeric) > len(numeric)):
         return Column(
             name,
