@@ -46,4 +46,5 @@ def reachable(path: str, folder: str) -> bool:
 
 def within(path: str, folder: str) -> bool:
     """Whether a resolved path is a resolved folder (or file), or lies in it."""
+    # with the separator: /data-private does not lie in /data; without it twice, for / itself
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

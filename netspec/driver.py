@@ -239,6 +239,7 @@ def training_graph(
         return None
     weighted = frozenset(node.name for node, weights in typed.weights.items() if weights)
     made = type_or_tell(learning(graph, weighted), diagnostics)
+    # rates matter only where weights move
     if made is None or phase != "train":
         return made
     return with_rates(resolved, made, diagnostics)
@@ -304,6 +305,7 @@ def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[
         views: dict[str, TypedGraph] = {}
         for phase in ("test", "train") if has_phases(resolved) else ("test",):
             found = Diagnostics(bare=bare)
+            # both begin with the same findings: a fault in one phase must not silence the other
             found.found = list(diagnostics.found)
             typed = type_graph(resolved, phase, reading, found)
             diagnostics.layers += found.layers

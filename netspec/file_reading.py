@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 PLAIN = sys.platform in ("win32", "emscripten")
+# never waits (a pipe in a file's place would hold us up), and makes no terminal ours
 READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | (0 if PLAIN else os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
 STEP = getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 NOFOLLOW = 0 if PLAIN else os.O_NOFOLLOW
@@ -66,7 +67,7 @@ class HeldFolders:
     `open_below`.
     """
 
-    MOST = 64
+    MOST = 64  # of the 1,024 that a process may mostly hold open
 
     def __init__(self, roots: Iterable[Name]) -> None:
         self.handles: dict[str, int] = {}
@@ -81,6 +82,7 @@ class HeldFolders:
         folder, name = os.path.split(os.fspath(path))
         try:
             with self.lock:
+                # locked: another thread that opens a folder may close this one's handle
                 handle = os.open(name, READ | NOFOLLOW, dir_fd=self.handle(folder))
         except OSError:  # a link, or what open_below has words for
             return open_through(path, self.roots)
@@ -118,6 +120,7 @@ def open_file(path: Name) -> BinaryIO:
     """A file that its user named, links followed. Raises OSError, NotRegularError before anything
     could block.
     """
+    # before: opening a device may do things; `regular` asks once more of what was opened
     check_regular(os.stat(path), path)
     return regular(os.open(path, READ), path)
 
@@ -223,6 +226,7 @@ def check_regular(found: os.stat_result, path: Name) -> None:
         return
     kind = next((word for test, word in KINDS if test(found.st_mode)), "no file")
     if kind == "a folder":
+        # 21 is EISDIR
         raise IsADirectoryError(21, "it is a folder", os.fspath(path))
     raise NotRegularError(0, f"it is {kind}, not a file", os.fspath(path))
 

@@ -97,6 +97,7 @@ def swapping(target: Path) -> Iterator[Path]:
     """A draft that takes the place of a file, or makes a new one. Raises OSError."""
     forget_drafts(target.parent, target.name)
     draft = draft_of(target)
+    # 0o666, of which the user's umask takes its part
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o666))
     try:
         mode = (target if target.is_file() else draft).stat().st_mode
@@ -104,9 +105,11 @@ def swapping(target: Path) -> Iterator[Path]:
         if draft.stat().st_mode != mode:  # some writers make files that only their owner may read
             with suppress(OSError):  # a file system without permissions
                 draft.chmod(mode)
+        # the bytes before the name: after a crash there is the old file or the new one, whole
         sync(draft)
         draft.replace(target)
         with suppress(OSError):
+            # the change of names lasts once the folder's entries are on the disk
             sync(target.parent)
     finally:
         with suppress(OSError):
@@ -125,6 +128,7 @@ def aside(path: str | Path) -> Iterator[None]:
         target.replace(kept)
     try:
         yield
+    # Ctrl-C as well: the file must come back
     except BaseException:
         if there:
             kept.replace(target)
@@ -173,6 +177,7 @@ def lives(process: int) -> bool:
     """Whether a process of that number runs."""
     try:
         os.kill(process, 0)
+    # ten digits of a name may be more than a process can be numbered
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # another user's
@@ -239,6 +244,7 @@ def hold_file(path: Path, text: str, code: str) -> Iterator[None]:
     refuse_link(path, code)
     try:
         handle = lock(path)
+        # what a killed process wrote is longer, perhaps
         os.ftruncate(handle, 0)
         os.write(handle, text.encode())
     except OSError as error:
@@ -247,6 +253,7 @@ def hold_file(path: Path, text: str, code: str) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
+            # gone before it is free: who waits for the lock then sees that the file is another
             path.unlink()
         os.close(handle)
 
@@ -289,6 +296,7 @@ def keep_before(path: Path, other: Path, code: str) -> None:
     draft = draft_of(other)
     try:
         try:
+            # a link never replaces: it gets a draft's name, and that is moved
             os.link(path, draft)
         except OSError:
             shutil.copy2(path, draft)

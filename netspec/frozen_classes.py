@@ -72,6 +72,7 @@ def frozen(cls: type[T]) -> type[T]:
     missing or unknown ones.
     """
     fields_of(cls)
+    # `__init__` writes into __dict__, past this
     cls.__setattr__ = refuse  # type: ignore[method-assign]
     return cls
 

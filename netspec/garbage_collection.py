@@ -19,5 +19,6 @@ def no_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        # calls nest: the outermost one turns it on again
         if collecting:
             gc.enable()

@@ -102,8 +102,10 @@ def whole(bounds: Bounds) -> Bounds:
 
 def read_int(node: Any, bounds: Bounds) -> int:
     value = node.value
+    # as JSON Schema counts: 3.0 is an integer
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    # not isinstance: True is an int to Python
     if type(value) is not int or not whole(bounds).allow(value):
         raise Reject(node)
     return value
@@ -170,6 +172,7 @@ def choice(words: tuple[str, ...]) -> Kind:
     def read(node: Any, bounds: Bounds) -> str:
         word = (
             canonical.get(node.value.lower())
+            # the Kelvin sign in lower case is k, which the pattern's [Kk] does not take
             if isinstance(node.value, str) and node.value.isascii()
             else None
         )
@@ -183,6 +186,7 @@ def choice(words: tuple[str, ...]) -> Kind:
         )
         return {
             "type": "string",
+            # Python's $ matches before a last line break too
             "anyOf": [{"enum": list(words)}, {"pattern": f"^({pattern})$(?!\\n)"}],
         }
 

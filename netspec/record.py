@@ -161,6 +161,7 @@ class Record:
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
+        # by their texts: a value may be a dict, which has no hash
         return hash((type(self), tuple(map(repr, self.__dict__.values()))))
 
     def __repr__(self) -> str:

@@ -53,6 +53,7 @@ file that was.
 """
 METADATA = 16 << 20
 """Bytes of properties that are read."""
+# numbers of fields in onnx.proto: of ModelProto, GraphProto and TensorProto
 GRAPH, PROPERTIES = 7, 14
 INITIALIZER = 5
 NAME, RAW, DIMS, KIND, OUTSIDE, WHERE = 8, 9, 1, 2, 13, 14
@@ -178,6 +179,7 @@ def tensor(content: memoryview, path: Path) -> tuple[str, str]:
         if number == NAME:
             name = text(part)
         elif number == DIMS:
+            # packed or one by one: who reads protobuf takes both
             dims += numbers(part) if wire == 2 else [varint(part, 0)[0]]
         elif number == KIND:
             kind = varint(part, 0)[0]
@@ -222,6 +224,7 @@ def open_mapped(path: Path, code: str = "NS720", below: Path | None = None) -> I
     try:
         with open_file(path) if below is None else open_below(path, [below]) as file:
             size = os.fstat(file.fileno()).st_size
+            # an empty file cannot be mapped
             view = memoryview(
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
             )  # unmapped with its last view
@@ -266,6 +269,7 @@ def fields(data: memoryview, path: str | os.PathLike[str]) -> Iterator[Field]:
             elif kind == 0:
                 place = varint(data, place)[1]
             else:
+                # 64 and 32 bits; groups, 3 and 4, are in no message of ONNX
                 place = place + {1: 8, 5: 4}[kind]
             if place > end:
                 raise IndexError
@@ -277,6 +281,7 @@ def fields(data: memoryview, path: str | os.PathLike[str]) -> Iterator[Field]:
 def varint(data: memoryview, place: int) -> tuple[int, int]:
     """A number as protobuf writes it, and the place after it."""
     found = 0
+    # 64 bits, seven in a byte
     for i in range(10):
         byte = data[place + i]
         found |= (byte & 127) << 7 * i
@@ -323,8 +328,10 @@ def probe_array(
     count = 1
     for n in shape:
         count *= n
+    # 2**64 over the golden ratio, then a multiplier of SplitMix64 (Steele et al. 2014)
     x = (np.arange(count, dtype=np.uint64) + np.uint64(1 + 1000003 * seed)) * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    # the upper bits of a product are those that all lower ones have reached
     x = x >> np.uint64(40)
     if kind == "pixels":
         made = (x % np.uint64(256)).astype(np.float64)

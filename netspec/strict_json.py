@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 __all__ = ["BYTES", "JsonError", "member", "read_json", "read_object"]
 
 BYTES = 64 << 20
-DEPTH = 64
+DEPTH = 64  # as deep as a spec may be (syntax/limits.py)
 KINDS = {
     str: "a text",
     int: "a whole number",
@@ -49,6 +49,7 @@ def read_json(
             parse_int=whole,
             parse_float=float if without else finite,  # of millions of numbers most are dropped
         )
+    # Python's parser recurses, and may give up before `check_depth` is asked
     except RecursionError:
         raise JsonError(f"nested deeper than {DEPTH}") from None
     except UnicodeDecodeError as error:
@@ -104,6 +105,7 @@ def no_constant(word: str) -> NoReturn:
 
 def whole(digits: str) -> int:
     """An integer of at most 64 bits."""
+    # 2**64 has twenty digits; int() would take long over endless ones
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
         raise JsonError(f"{digits[:24]}{'...' if len(digits) > 24 else ''} has more than 64 bits")
     return int(digits)

@@ -70,6 +70,7 @@ class Building:
         self.parser.StartElementHandler = self.begin
         self.parser.EndElementHandler = self.end
         self.parser.CharacterDataHandler = self.add
+        # before any entity is declared: ten of them can stand for gigabytes (billion laughs)
         self.parser.StartDoctypeDeclHandler = self.refuse
 
     def refuse(self, *declared: Any) -> None:

@@ -51,6 +51,7 @@ COMMANDS = {
     "completion": "Print the completion script for a shell.",
 }
 MODULES = {"import": "import_", "compile": "compile_"}
+# 2 as click has it, 101 as a panic of rustc, 130 as a shell for SIGINT: 128 + 2
 FOUND, USAGE, INTERNAL, INTERRUPTED = 1, 2, 101, 130
 
 
@@ -125,6 +126,7 @@ def main() -> None:
         report([missing or internal(error)])
         sys.exit(FOUND if missing else INTERNAL)
     except BrokenPipeError:
+        # at its end Python flushes stdout once more, and would complain of the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FOUND)
     except Exception as error:
@@ -154,6 +156,7 @@ def report(diagnostics: list[Diagnostic], how: "Format" = "full", *, err: bool =
     stream = sys.stderr if err else sys.stdout
     text = format_findings(diagnostics, how, color=wants_colour(stream))
     if text:
+        # color=True: `wants_colour` has decided, click would ask the stream again
         click.echo(text.rstrip("\n"), err=err, color=True)
 
 

@@ -179,6 +179,7 @@ def draw_augmented(
     feeds, typed = open_data(driver.load(spec, reading))
     section = feeds.program.resolved.file.train
     if seed is None and section is not None:
+        # a negative one means another each time: the picture is that of 0
         seed = max(0, section.solver.random_seed)
     write_picture(output, draw_sheet(feeds, typed, Sheet(samples, passes, seed or 0)))
     changes = [change.type for change in feeds.program.resolved.augment]

@@ -37,6 +37,7 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
     mine = changes(a, b)
     beside = []
     if not same and (other := elsewhere(programs, phase)):
+        # what both phases show is told once
         beside = [change for change in changes(*other) if change not in mine]
     mine += [] if same else untold([*mine, *beside])
     found: dict[str, Any] = {

@@ -234,6 +234,7 @@ def tell_certificate(made: "Export") -> None:
         click.echo(line)
     plain, spent = made.seconds
     click.echo(
+        # a small export may have taken the clock no time
         f"certifying took {spent:.1f} s, {spent / max(plain, 1e-3):.1f} times as long as the export itself"
     )
 
@@ -335,6 +336,7 @@ class Told:
 
     def __call__(self, done: int, total: int, word: str) -> None:
         if self.terminal and self.clock() - self.start > self.PATIENCE:
+            # cut: a line that wraps is not taken away by \r
             click.echo(f"\r\x1b[Kcertifying, step {done} of {total}: {word}"[:120], nl=False, err=True)
             self.shown = True
 

@@ -35,6 +35,7 @@ def lines(found: "Found") -> Iterator[str]:
     """Every few trials with a bar for the mean loss, and the suggestion."""
     from netspec.cli.table import table
 
+    # rounded up, for at most ROWS rows
     step = -(-len(found.trials) // ROWS)
     shown = found.trials[::step]
     most = max(trial.mean for trial in shown)

@@ -136,6 +136,7 @@ def numbers_of(text: str | None, word: str) -> tuple[float, ...]:
 
     try:
         parts = (text or "").strip("[] ").split(",")
+        # Fraction reads 1/255 too
         return tuple(float(Fraction(part.replace(" ", ""))) for part in parts if part.strip() or text)
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise click.UsageError(f"--{word} {text}: numbers are wanted, as in 104,117,123") from error

@@ -165,6 +165,7 @@ def standing_alone(source: Source) -> str:
         if tree is not None and (section := tree.get(key)) is not None
         for item in section.items
     ]
+    # from the end, so that the places before stay what they are
     for item in sorted(named, key=lambda item: item.span.start if item.span is not None else 0, reverse=True):
         if item.span is not None and not item.text.startswith(PREFIX):
             text = text[: item.span.start] + PREFIX + zoo_name(item.text, source.name) + text[item.span.end :]

@@ -49,6 +49,7 @@ def vocabulary_of(paths: tuple[str, ...], allow_code: bool) -> "Vocabulary":
 
     found, diagnostics = Vocabulary(allow_code=allow_code), Diagnostics()
     for path in paths:
+        # named by the user, not by a spec: it may lie anywhere
         found = with_plugin(found, place(path), ".", diagnostics, inside=False)
     if diagnostics.failed:
         raise SpecError(diagnostics.sorted())

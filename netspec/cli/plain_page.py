@@ -58,7 +58,9 @@ def plain_paragraphs(text: str) -> Iterator[str]:
 def plain_table(text: str) -> str:
     """Columns of numbers flush right."""
     heads, _, *rows = [
-        [plain_cell(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines()
+        # a bar behind a backslash belongs to its cell
+        [plain_cell(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in text.splitlines()
     ]
     right = [
         i

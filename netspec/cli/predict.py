@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 TOP, FEW = 5, 10
-CLOSE = 1e-3
-LONGEST = 1 << 28
+CLOSE = 1e-3  # shares in float32, or of a smaller file, hardly ever sum up to 1 itself
+LONGEST = 1 << 28  # bytes of standard input
 
 
 class Predictor(NamedTuple):
@@ -300,6 +300,7 @@ def output(
     if not vector or not (labels or is_distribution(scores)):
         return {"shape": list(scores.shape), "values": scores.tolist()}
     scores = scores.reshape(-1)
+    # stable: of equal scores the first class; in float64, for -x of unsigned numbers wraps
     order = np.argsort(-scores.astype(np.float64), kind="stable")[:top]
     return {
         "top": [

@@ -34,6 +34,7 @@ def find_window(
     wide, high = fit_size(sample.frame, contract.for_files(taken.shape))
     h, w = crop or contract.crop or (high, wide)
     x, y = width / wide, height / high  # pixels of the picture in one that was resized
+    # floor((size - crop) / 2), where Caffe's centre crop begins
     return (wide - w) // 2 * x, (high - h) // 2 * y, w * x, h * y
 
 

@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["draw_masks", "mask_line"]
 
 BITS = 8
-MOST = 256
+MOST = 256  # colours of a palette
 SHOWN = 4
 
 
@@ -34,6 +34,7 @@ def draw_masks(
 def is_map(made: Mapping[str, Any]) -> bool:
     """Whether an output has scores of several classes for each of several places."""
     classes, *places = made.get("shape", (0,))
+    # scores of a single place are those of the sample
     return len(places) == 2 and 1 < classes <= MOST and places != [1, 1]
 
 

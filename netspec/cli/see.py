@@ -115,6 +115,7 @@ def read_asked(words: dict[str, Any], reading: "Reading") -> "Asked":
     from netspec.seeing.seen import Asked
 
     found = {key: words[key] for key in (f.name for f in fields(Asked)) if key in words}
+    # as much as `predict` reads
     given = sys.stdin.buffer.read(1 << 28) if "-" in words["inputs"] else b""
     return Asked(**found, given=given, reading=reading)
 

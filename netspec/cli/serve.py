@@ -28,6 +28,7 @@ class Size(click.ParamType[int]):
 
 def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """An option for each bound of the record."""
+    # click lists options as decorators stand, the last one applied first
     for bound in reversed(bounds()):
         unit, least = bound.metadata["unit"], bound.metadata["least"]
         kind: click.ParamType[Any] = click.IntRange(least)

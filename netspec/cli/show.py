@@ -80,6 +80,7 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
 
         fields = field_json(typed)
     seen = samples(program, add["epochs"], add["examples"]) if add["training"] else None
+    # a net with data layers of its own is counted for a whole batch
     links = found.connections // batch_made(typed)
     if as_json:
         show_json(found, fields, seen, links)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_sweep"]
 
-INTERRUPTED = 128
+INTERRUPTED = 128  # and the signal's number, as a shell has it
 
 
 def run_sweep(

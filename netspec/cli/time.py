@@ -90,6 +90,7 @@ def numbers(said: tuple[str, ...]) -> dict[str, int]:
     found = {}
     for text in said:
         name, _, size = text.partition("=")
+        # isdigit alone takes digits that int() refuses, as in H=2²
         if not name or not (size.isascii() and size.isdigit()) or int(size) < 1:
             raise click.UsageError(f"--size is NAME=NUMBER: got {text!r}")
         found[name] = int(size)

@@ -251,9 +251,11 @@ def one_told(device: str) -> "Iterator[World]":
 def without_processes(words: list[str]) -> list[str]:
     """The words of a command without those that are for its launch."""
     kept, skip = [], False
+    # of the launch alone: a process that had them would launch again
     for word in words:
         name = word.partition("=")[0]
         if skip or name in ("--processes", "--max-restarts"):
+            # `--processes 4` is two words, `--processes=4` one
             skip = not skip and word == name
             continue
         kept.append(word)

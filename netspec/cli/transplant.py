@@ -52,6 +52,7 @@ def command(
     kinds = {tensor.dtype for tensor in carried.values()}
     started = fresh(new, seed) if any(row.status == "new" for row in rows) else {}
     targets = [row.target for row in rows if row.target is not None]
+    # a file in half precision stays one: what is new joins in its type
     if len(kinds) == 1:
         started = {name: tensor.to(*kinds) for name, tensor in started.items()}
     write_tensors(

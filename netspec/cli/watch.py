@@ -70,6 +70,7 @@ class Files:
         while time.monotonic() < until:
             time.sleep(POLL)
             now = self.look()
+            # an editor may take a file away before it puts the new one there
             gone = [path for path in self.specs if now[path] == GONE != before.get(path)]
             if now == self.seen and not gone:
                 break
