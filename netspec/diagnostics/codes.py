@@ -230,6 +230,7 @@ CODES: dict[str, Code] = {
     "NS636": Code("another environment than the run's", "warning"),
     "NS637": Code("a run that cannot be repeated"),
     "NS638": Code("no batch that fits"),
+    "NS639": Code("layers that cannot be pre-trained"),
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
     "NS642": Code("path outside the spec's folder"),

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -44,6 +45,7 @@ from netspec.training.look_through import Looked, find_cache, look_through
 from netspec.training.loop import train_here
 from netspec.training.nets import Twins, hold, join_nets, twins
 from netspec.training.pace import check_precision
+from netspec.training.pretraining.layerwise import Learned, pretrain
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import (
     again,
@@ -79,6 +81,8 @@ __all__ = [
 SHOWN = 5
 START = "start.json"
 """What a file that the run starts from had for the net."""
+PRETRAINED = "pretrain.json"
+"""The layers that were pre-trained, and the error of each by epoch."""
 SEEDS = 2**31
 USES = {"train": "samples", "val": "to validate", "test": "to test"}
 STAMP = len("2026-11-29T12-00-00")
@@ -88,7 +92,7 @@ STAMP = len("2026-11-29T12-00-00")
 class Session:
     """A job, ready to be run, and what the run's folder tells of it. looked: what was found of the
     data; started: what a file to start from had for the net; class_weights: those that
-    `balanced` came to.
+    `balanced` came to; learned: the layers that were pre-trained.
     """
 
     program: driver.Program
@@ -98,6 +102,7 @@ class Session:
     looked: Looked
     started: Report | None = None
     class_weights: ClassWeights = field(default_factory=dict)
+    learned: tuple[Learned, ...] = ()
 
 
 def train_program(
@@ -148,6 +153,7 @@ def train_steadily(
             known=find_cache(run, run.parent.glob("*")),
             facts=read_facts(run) if resume else {},
             progress=progress,
+            going_on=resume,
         )
     if resume and before.get("spec_hash") != made.job.spec_hash:
         fact = f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}"
@@ -191,6 +197,9 @@ def note(run: Path, made: Session, place: torch.device, before: Mapping[str, Any
     if made.started is not None:
         text = json.dumps(made.started._asdict(), indent=1) + "\n"
         write_text(run / START, text, "NS673", follow=False)
+    if made.learned:
+        text = json.dumps([each._asdict() for each in made.learned], indent=1) + "\n"
+        write_text(run / PRETRAINED, text, "NS673", follow=False)
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
         write_facts(made.feeds.train, run)
@@ -202,6 +211,8 @@ def foretell_start(made: Session, resume: bool) -> Iterator[str]:
         yield "frozen layers keep what their fillers give: --weights FILE starts from trained ones"
     if made.started is not None:
         yield from made.started.lines()
+        if section_of(made.program).pretrain is not None:
+            yield "pretrain is left out: the weights come from a file"
     for name, values in () if resume else made.class_weights.items():
         yield f"{name}: classes weigh {min(values):.3g} to {max(values):.3g}, so that each counts alike"
 
@@ -254,7 +265,7 @@ def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> No
         progress.say(render(found.sorted(), color=False))
 
 
-def session(
+def session(  # noqa: PLR0913 - what a run remembers
     program: driver.Program,
     device: torch.device,
     *,
@@ -264,10 +275,12 @@ def session(
     known: Mapping[str, Picture] = MappingProxyType({}),
     facts: Mapping[str, Any] = MappingProxyType({}),
     progress: Reporter | None = None,
+    going_on: bool = False,
 ) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from;
     class_weights: those that the run began with, in place of the data's; known: what an earlier
-    look at the data found; facts: what the run's data have fixed.
+    look at the data found; facts: what the run's data have fixed; going_on: a snapshot's weights
+    will take the place of those that the net begins with.
 
     Raises SpecError: NS613 (the precision is not there), NS647 (files of the data that cannot be
     read, all of them), NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
@@ -294,6 +307,7 @@ def session(
     started = None
     if weights is not None:
         started = start_from(nets.parameters, weights, program.resolved.spec.source.name)
+    learned = learn_layers(program, feeds, nets, weights is None and not going_on, seed, progress)
     if section.keep_zeros:
         hold_zeros(nets.parameters)
     if section.teacher is not None:
@@ -315,7 +329,28 @@ def session(
         sync_batch_norm=section.sync_batch_norm,
         shard=section.shard,
     )
-    return Session(program, job, feeds, seed, looked, started, class_weights)
+    return Session(program, job, feeds, seed, looked, started, class_weights, learned)
+
+
+def learn_layers(
+    program: driver.Program,
+    feeds: Feeds,
+    nets: Twins,
+    begins: bool,
+    seed: int,
+    progress: Reporter | None,
+) -> tuple[Learned, ...]:
+    """Pre-train layers as `train.pretrain` says, where the net begins with its fillers: on the CPU, as
+    nets come to their device later.
+    """
+    words = section_of(program).pretrain
+    if words is None or not begins:
+        return ()
+    typed, section = program.training_graph("train"), program.resolved.spec.section("train")
+    place = None if section is None else section.key_span("pretrain")
+    say = (progress or Silent()).say
+    with closing(feeds.batches("train", typed, nets.train, seed, torch.device("cpu"))) as batches:
+        return pretrain(nets.train, typed, batches, words, seed, place, say)
 
 
 def skipping_parts(section: TrainSection) -> set[str]:

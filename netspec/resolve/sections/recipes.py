@@ -4,7 +4,7 @@ from typing import Literal
 
 from netspec.record import Record, param
 
-__all__ = ["AverageSection", "RateSection", "StopSection", "TeacherSection"]
+__all__ = ["AverageSection", "PretrainSection", "RateSection", "StopSection", "TeacherSection"]
 
 
 class RateSection(Record):
@@ -47,6 +47,31 @@ class StopSection(Record):
         default=0.0,
         ge=0,
         doc="by how much a value must be better to count; 0: any better value counts",
+    )
+
+
+class PretrainSection(Record):
+    """`train.pretrain`: before the first iteration layers learn, one after the other from below, to
+    draw what they read.
+    """
+
+    layers: tuple[str, ...] = param(
+        least=1, doc="layers with full matrices, from below; each reads what those before it have become"
+    )
+    method: Literal["autoencoder", "rbm"] = param(
+        default="autoencoder",
+        doc="autoencoder: with the matrix transposed as decoder; rbm: by contrastive divergence",
+    )
+    epochs: int = param(default=10, ge=1, doc="passes over the training data for each layer")
+    base_lr: float = param(default=0.1, gt=0, doc="learning rate")
+    momentum: float = param(default=0.5, ge=0, lt=1, doc="momentum")
+    corruption: float = param(
+        default=0.0, ge=0, lt=1, doc="autoencoder: share of what a layer reads that is set to 0"
+    )
+    k: int = param(default=1, ge=1, le=1000, doc="rbm: steps of Gibbs sampling")
+    visible: Literal["binary", "gaussian"] = param(
+        default="binary",
+        doc="what the first layer reads: numbers from 0 to 1, or any; behind a sigmoid it is binary",
     )
 
 

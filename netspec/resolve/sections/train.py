@@ -8,6 +8,7 @@ from netspec.record import Record, param
 from netspec.resolve.sections.pace import Layout, PaceWords, Precision
 from netspec.resolve.sections.recipes import (
     AverageSection,
+    PretrainSection,
     RateSection,
     StopSection,
     TeacherSection,
@@ -399,6 +400,10 @@ class TrainSection(Record):
     )
     teacher: TeacherSection | None = param(
         default=None, doc="a run whose answers the net learns beside the labels"
+    )
+    pretrain: PretrainSection | None = param(
+        default=None,
+        doc="layers that learn one by one, before the first iteration, to draw what they read",
     )
     keep_zeros: bool = param(
         default=False,
