@@ -14,6 +14,7 @@ setup(
     package_data={
         "netspec": ["py.typed"],
         "netspec.exporters.web": ["page/*"],
+        "netspec.serving": ["page.html"],
         **{name: ["*.md"] for name in PAGES},
         **{name: ["*.yaml"] for name in SPECS},
     },

@@ -22,7 +22,7 @@ ID = b"x-request-id"
 LONGEST = 128
 # What is asked before anybody has a key.
 OPEN = (
-    *(b"/v2/health/live", b"/v2/health/ready"),
+    *(b"/v2/health/live", b"/v2/health/ready", b"/"),
     *(b"/inference.GRPCInferenceService/ServerLive", b"/inference.GRPCInferenceService/ServerReady"),
 )
 PREFLIGHT = (

@@ -19,6 +19,7 @@ from netspec.serving.exchange import JSON, Request, Response, make_error, make_j
 from netspec.serving.gate import Gate
 from netspec.serving.metrics import show_metrics
 from netspec.serving.openapi import describe_routes
+from netspec.serving.page import POLICY, read_page
 from netspec.serving.pictures import describe_pictures
 from netspec.serving.protocol import Inference, encode, parse
 from netspec.serving.repository import Asked, Entry, Repository
@@ -34,6 +35,7 @@ __all__ = ["Service"]
 
 LENGTH = b"inference-header-content-length"
 BINARY = b"application/octet-stream"
+HTML = b"text/html; charset=utf-8"
 EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
 # Above this many bytes a body is read and made in a thread, since other requests would wait for it.
 LARGE = 1024**2
@@ -71,6 +73,7 @@ class Service:
         self.routes.add("GET", "/v2/health/ready", self.show_ready)
         self.routes.add("GET", "/metrics", self.show_metrics)
         self.routes.add("GET", "/openapi.json", self.show_routes)
+        self.routes.add("GET", "/", self.show_page)
 
     def start(self) -> None:
         self.repository.start()
@@ -157,6 +160,10 @@ class Service:
 
     async def show_metrics(self, _request: Request, _names: Names) -> Response:
         return Response(200, *show_metrics(self.repository.entries))
+
+    async def show_page(self, _request: Request, _names: Names) -> Response:
+        page, policy = read_page()
+        return Response(200, page, HTML, ((POLICY, policy), (b"x-content-type-options", b"nosniff")))
 
     async def show_routes(self, _request: Request, _names: Names) -> Response:
         routes = ((m, p, handler.__name__.replace("_", " ")) for m, p, handler in self.routes.added)

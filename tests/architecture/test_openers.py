@@ -54,6 +54,7 @@ ALLOWED = {
     "exporters/opsets.py write_bytes": DRAFTS,
     "exporters/timing.py read_text": "onnxruntime's profile, in a temporary folder of our own",
     "seeing/registry.py read_text": OWN,
+    "serving/page.py read_text": OWN,
     "seeing/writing.py write_bytes": DRAFTS,
     "pictures/png.py write_bytes": DRAFTS,
     "seeing/writing.py np.savez": "into memory",
