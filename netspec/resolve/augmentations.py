@@ -50,6 +50,7 @@ def read_entry(entry: Located, where: str, known: Vocabulary, diagnostics: Diagn
         return tuple(in_types(words)) if words is not None else ()
     cls = find_type(kind, known)
     if cls is None:
+        # else a plug-in that was refused may define it
         if known.complete:
             diagnostics.add(report_type(kind, known))
         return ()

@@ -58,6 +58,7 @@ def check_sources(section: Located, diagnostics: Diagnostics) -> None:
             continue
         near = nearest(own.value, SOURCES)
         edits = (
+            # in quotes, or from a variable, the place holds another text
             (Edit(own.span, near[0]),) if near and own.span is not None and own.span.text == own.value else ()
         )
         notes = () if near else (f"there are {', '.join(SOURCES)}, python:module:Class",)

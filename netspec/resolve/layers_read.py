@@ -112,6 +112,7 @@ def postpone_findings(entry: Entry, found: list[Diagnostic], diagnostics: Diagno
     common = {key: item for key, item in entry.body.mapping.items() if key in LayerFields.names}
     anchor = common["type"].span if "type" in common else None
     fields = None
+    # both are a fault by themselves, neither keeps the layer in every phase
     if ("include" in common) != ("exclude" in common) and anchor is not None:
         keys = Located(common, entry.body.span, keys=entry.body.keys, used=entry.body.used)
         fields = read_record(LayerFields, keys, diagnostics, what=f"layer {entry.name}", anchor=anchor)
@@ -288,6 +289,7 @@ def places(body: Located, own: Located) -> Places:
     """Spans by parameter; `kernel_size.key` is the key's own."""
     spans: dict[str, Span] = {}
     sources: dict[str, tuple[Span, ...]] = {}
+    # the layer's own text last: it counts before what defaults say
     for tree in (own, body):
         for key, item in tree.mapping.items():
             if item.sources:

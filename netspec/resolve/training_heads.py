@@ -149,6 +149,7 @@ class Heads:
 
     def unclear(self, each: Entry) -> None:
         names = ", ".join(v.name for v in self.outputs()) or "none"
+        # it is true of every entry: said of the first
         if not any(found.code == "NS682" for found in self.diagnostics):
             self.diagnostics.error(
                 "NS682",

@@ -113,6 +113,7 @@ class Builder:
         self.check_name(draft.name, places["name"], scope)
         bottoms = self.bottoms(draft, scope)
         local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
+        # a bottom that is not there was told: their number is no second fault
         told = bool(fields.bottom) or None not in bottoms
         if (
             told and not self.check_count(draft, "bottom", len(bottoms), layer.bottoms)
@@ -213,6 +214,7 @@ class Builder:
             whole = use.name.rpartition(".")[0]
         else:
             whole = use.name
+        # the copies of a repeat have one name at one place
         if (whole not in self.uses or self.uses[whole] != span) and not self.check_name(whole, span, scope):
             self.forget((use.name, whole), scope)
             return
@@ -277,6 +279,7 @@ class Builder:
                 self.blobs[name] = outs[0]
                 continue
             for local, value in zip(use.outputs, outs, strict=True):
+                # mostly there: the layer in the block that makes it has this very name
                 self.blobs.setdefault(f"{name}.{local}", value)
 
     def bottoms(self, draft: Draft, scope: Scope) -> list[Value | None]:

@@ -105,6 +105,7 @@ def faults_by_jsonschema(schema: Schema, value: Any) -> list[Fault]:
 def as_fault(error: Any) -> Fault:
     """An error of `jsonschema`."""
     context = tuple((inner.relative_schema_path[0], as_fault(inner)) for inner in error.context)
+    # of the other words netspec's own messages tell
     if error.validator in ("pattern", "enum"):
         message = error.message
     else:

@@ -194,6 +194,7 @@ def older(cls: type[Layer]) -> list[str]:
 
 def layer_type(cls: type[Layer]) -> Schema:
     """A layer of one type: in shorthand, or with its param maps, never both."""
+    # `fields` describes them: here they only may stand
     common: Schema = dict.fromkeys([*LayerFields.names, *LayerSwitch.names], True)
     common["type"] = {
         "title": cls.type,
@@ -221,6 +222,7 @@ def layer_type(cls: type[Layer]) -> Schema:
 def group_map(cls: type[Layer], group: str) -> Schema:
     """The parameters of one param map, nested as in Caffe."""
     body = ref(f"{cls.type}.{group}" if len(cls.groups) > 1 else f"{cls.type}.map")
+    # `required` holds of a text too, and an expression may stand for the whole map
     rules = [{**rule, "if": {"type": "object", **rule["if"]}} for rule in pairing(cls, names_in(cls, group))]
     return {
         "description": f"its parameters, as Caffe nests them in {group}",

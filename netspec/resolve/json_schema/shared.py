@@ -100,6 +100,7 @@ def free_name(value: Schema, taken: set[str]) -> str:
     words += [
         f"{said}-{limit:g}"
         for word, said in LIMITS.items()
+        # the limits of every integer tell nothing
         if (limit := value.get(word)) not in (None, LEAST, GREATEST)
     ]
     words += [str(word) for part in value.get("anyOf", []) for word in part.get("enum", [])]

@@ -25,6 +25,7 @@ RANGES = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveM
 TYPES = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false", "array": "a list",
          "object": "a mapping", "null": "empty"}  # fmt: skip
 TEXT = {"string", "number", "boolean"}
+# 3x3, 5;5: sides of windows have a digit or two
 SIZES = re.compile(r"\d{1,2}(?:\s*[x,;]\s*\d{1,2})+")
 LONGEST_LABEL = 80
 QUOTIENT = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)")

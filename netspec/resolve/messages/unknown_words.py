@@ -55,6 +55,7 @@ def typeless(name: str, body: Located) -> Diagnostic:
     """A layer without type: under a misspelt key, under another word for it, or not said."""
     strangers = [key for key in body.mapping if key not in LayerFields.names]
     meant = [(key, word) for word in ("type", "block") for key in nearest(word, strangers)]
+    # whatever its key, a value that is the name of a type tells what it is
     meant += [(key, "type") for key in strangers if layers.find(as_text(body.mapping[key])) is not None]
     if meant:
         key, word = meant[0]
