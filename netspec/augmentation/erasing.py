@@ -40,7 +40,7 @@ class Erase(ImageChange, type="Erase"):
         inside = draw_rectangles(draw, (x.shape[2], x.shape[3]), self.scale, self.ratio)
         if self.value == "random":
             noise = draw.noise(tuple(x.shape[1:]), "value", normal=False)
-            return hide(x, inside, (noise + 1) * 127.5)
+            return hide(x, inside, (noise + 1) * 127.5)  # -1..1 to 0..255
         return hide(x, inside, float(self.value))
 
     @staticmethod

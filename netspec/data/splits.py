@@ -102,6 +102,7 @@ def classes_of(source: Source) -> Array | None:
 
 def permute(count: int, seed: int, label: int) -> Array:
     """An order of a class's samples, from NumPy's frozen RandomState: the same everywhere."""
+    # SeedSequence takes no number below 0
     entropy = np.random.SeedSequence([n & (2**64 - 1) for n in (seed, label)])
     return np.random.RandomState(np.random.MT19937(entropy)).permutation(count)
 

@@ -47,7 +47,7 @@ def publishing(path: Path) -> Iterator[Path]:
             raise fail("NS704", "it is a device or a pipe, not a file", path=str(path))
         forget_drafts(path.parent, path.name)
         draft = draft_of(path)
-        draft.mkdir(mode=0o700)
+        draft.mkdir(mode=0o700)  # nobody else may put a file in
         yield draft / path.name
         # the data before the model that names them
         files = sorted(draft.iterdir(), key=lambda f: f.name == path.name)

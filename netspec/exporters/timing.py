@@ -136,7 +136,7 @@ def profile(model: Path, typed: TypedGraph, feed: "Feed", device: str) -> dict[s
     for event in events:
         if event.get("cat") == "Node" and str(event.get("name", "")).endswith("_kernel_time"):
             node = event["name"].removesuffix("_kernel_time")
-            found.setdefault(node, []).append(event["dur"] / 1e6)
+            found.setdefault(node, []).append(event["dur"] / 1e6)  # onnxruntime counts microseconds
             if PRODUCT.search(str(event.get("args", {}).get("op_name"))):
                 products[node] = 1.0
     names = [

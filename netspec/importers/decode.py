@@ -233,13 +233,13 @@ def text(value: Scalar) -> str | None:
 
 
 def integer(value: Scalar) -> int | None:
-    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:  # protobuf's int64
         return value
     return None
 
 
 def natural(value: Scalar) -> int | None:
-    if isinstance(value, int) and 0 <= value < 1 << 32:
+    if isinstance(value, int) and 0 <= value < 1 << 32:  # protobuf's uint32
         return value
     return None
 

@@ -108,7 +108,7 @@ class Walk:
             dataset.is_virtual
             or dataset.external
             or dataset.dtype.kind != "f"
-            or dataset.dtype.itemsize not in (4, 8)
+            or dataset.dtype.itemsize not in (4, 8)  # Caffe writes float and double
         ):
             raise fail("NS026", f"'{name}' is not a plain array of floating numbers", path=self.path)
         self.room -= dataset.nbytes

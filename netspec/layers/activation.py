@@ -209,7 +209,7 @@ class Insanity(Elementwise, type="Insanity", param="insanity_param", traits=("st
         return x
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        return Kept(own=5 * bottoms[0].size)
+        return Kept(own=5 * bottoms[0].size)  # a divisor in float32, a byte for the side of 0
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Insanity", defaults={"lb": 5.0, "ub": 10.0}, lb=self.lb, ub=self.ub)

@@ -251,7 +251,7 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
         return super().field(x)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        return Kept((0,), own=8 * bottoms[0].channels)
+        return Kept((0,), own=8 * bottoms[0].channels)  # mean and deviation in float32
 
     def torch(self, x: TensorType) -> ModuleText:
         if self.segnet:

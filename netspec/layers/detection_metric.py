@@ -57,6 +57,7 @@ class DetectionEvaluate(
         divides(7, found.size, "a box found is seven numbers", at="bottom.0")
         divides(8, truth.size, "a box of the truth is eight numbers", at="bottom.1")
         same(found.shape[-1], 7, "a box found is seven numbers", at="bottom.0")
+        # a row for each class but the background, then one for each box found
         return TensorType((1, 1, product(found.shape[:-1]) + self.num_classes - 1, 5))
 
     def indices(self, found: TensorType, truth: TensorType) -> dict[int, Size]:

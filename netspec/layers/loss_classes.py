@@ -231,7 +231,7 @@ class MultinomialLogisticLoss(
         return {1: product(p.shape[1:])}
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        return Kept((0,), own=12 * bottoms[0].batch)
+        return Kept((0,), own=12 * bottoms[0].batch)  # labels as int64, the probabilities of these
 
     def torch(self, p: TensorType, label: TensorType) -> ModuleText:
         return module("MultinomialLogisticLoss")

@@ -220,6 +220,7 @@ class Pooling(
         if self.pool == "MAX":
             return Kept(own=reached + 8 * size)
         if self.pool == "STOCHASTIC":
+            # the place drawn, and each window written out
             return Kept(own=(8 + 4 * product(self.window(x).kernel)) * size)
         return Kept(
             (0,) if self.pool != "AVE" else (), own=reached + (5 * size + more if self.pool != "AVE" else 0)

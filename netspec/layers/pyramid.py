@@ -35,7 +35,7 @@ class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_par
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         if self.pool == "MAX":
-            return Kept((0,), own=8 * tops[0].size)
+            return Kept((0,), own=8 * tops[0].size)  # places as int64
         if all(size == 1 for size in tops[0].space):
             return Kept()  # a mean of everything goes back by its size alone
         return Kept((0,))

@@ -324,7 +324,7 @@ def resize(
     if mode == "nearest":
         more = {"nearest_mode": "floor"}
     elif mode == "cubic":
-        more = {"cubic_coeff_a": -0.75}
+        more = {"cubic_coeff_a": -0.75}  # torch's, as OpenCV's
     if scales is not None:
         return g.typed(
             g.Resize(

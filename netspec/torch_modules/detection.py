@@ -142,6 +142,7 @@ class DetectionOutput(nn.Module):
         ]
         found = torch.cat(rows)
         if len(found) == 0:
+            # SSD's: where nothing is found in any image, a row of -1 for each
             found = torch.full((len(locations), 7), -1.0, dtype=locations.dtype, device=locations.device)
             found[:, 0] = torch.arange(len(locations), device=locations.device)
         return found[None, None]

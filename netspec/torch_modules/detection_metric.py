@@ -56,7 +56,7 @@ class DetectionEvaluate(nn.Module):
             if share < self.overlap:
                 continue
             if not self.difficult and bool(truth[at, 7]):
-                row[4] = 0
+                row[4] = 0  # a difficult box is neither a hit nor a miss
             elif at not in seen:
                 row[3], row[4] = 1, 0
                 seen.add(at)

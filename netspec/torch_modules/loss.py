@@ -115,6 +115,7 @@ class SoftmaxWithLoss(Counted):
             shares = shares * self.class_weight.to(shares.dtype).reshape(1, -1, *(1,) * (shares.dim() - 2))
             divisor = self.normalizer(self.normalization, logs.shape[0], count, None)
             if self.normalization == "VALID":
+                # unlike a count, a sum of weights may lie below 1
                 divisor = self.by_count(shares.sum(), 1e-30)
         return -(shares * limit_below(logs, LOG_FLT_MIN)).sum() / divisor
 
@@ -128,6 +129,7 @@ class SoftmaxWithLoss(Counted):
         else:
             weights = self.class_weight[target.where(valid, 0)] * valid
         # where none counts the summed loss is 0: it stays so
+        # unlike a count, a sum of weights may lie below 1
         return self.by_count(weights.sum(), 1e-30)
 
 

@@ -44,6 +44,7 @@ class BoxOutput(nn.Module):
         corners = torch.cat((rows[:, :3], rows[:, 1:3] + rows[:, 3:5], rows[:, 5:]), 1)
         places = corners[:, :5]
         if len(rows) == 0:
+            # as in MS-CNN: there is always a region
             places, corners = places.new_tensor([[0, 1, 1, 10, 10]]), corners.new_zeros(1, 6)
         if self.scores:
             return (places[:, :, None, None], corners[:, :, None, None])
@@ -108,6 +109,7 @@ def anchor_boxes(
     """
     middle, found = (base - 1) / 2, []
     for ratio in ratios:
+        # halves go to the even number, as with numpy in Faster R-CNN
         width = round((base * base / ratio) ** 0.5)
         height = round(width * ratio)
         for scale in scales:
@@ -166,7 +168,7 @@ class Proposal(nn.Module):
     @torch.no_grad()
     def forward(self, scores: Tensor, offsets: Tensor, info: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         n, count = len(scores), len(self.anchors)
-        scores = scores[:, count:].permute(0, 2, 3, 1).reshape(n, -1)
+        scores = scores[:, count:].permute(0, 2, 3, 1).reshape(n, -1)  # the first half: background
         boxes = self.decode_anchors(offsets)
         info = info.reshape(n, -1)
         found = [self.image(boxes[i], scores[i], info[i]) for i in range(n)]
@@ -185,7 +187,7 @@ class Proposal(nn.Module):
         shift = torch.stack((x.expand(h, w), y[:, None].expand(h, w)), -1).repeat(1, 1, 2).reshape(-1, 1, 4)
         corners = (anchors + shift).reshape(-1, 4)
         moved = offsets.permute(0, 2, 3, 1).reshape(n, -1, 4)
-        size = corners[:, 2:] - corners[:, :2] + 1
+        size = corners[:, 2:] - corners[:, :2] + 1  # both corners are pixels of it
         centre, half = (
             corners[:, :2] + size / 2 + moved[..., :2] * size,
             moved[..., 2:].exp() * size / 2,

@@ -92,6 +92,7 @@ class Boxes:
         across = torch.cat((0 * one, up, one, down)).to(self.rows.device)
         x0, y0, x1, y1 = self.corners.double()[..., None, :].unbind(-1)
         x, y = x0 + (x1 - x0) * along, y0 + (y1 - y0) * across
+        # maps count pixels from the middle
         went = trace_back(maps, Points(((x - 0.5) * old[1]).float(), ((y - 0.5) * old[0]).float()))
         x, y = went.x.double() / new[1] + 0.5, went.y.double() / new[0] + 0.5
         return self.put(torch.stack((x.amin(-1), y.amin(-1), x.amax(-1), y.amax(-1)), -1))

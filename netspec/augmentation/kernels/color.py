@@ -51,6 +51,7 @@ def turn_hue(x: Tensor, turn: Tensor, order: str) -> Tensor:
     chroma = most - least
     # gray has no hue: 0 over a little
     hue = torch.where(most == r, g - b, torch.where(most == g, b - r, r - g)).div_(chroma.clamp_min(1e-9))
+    # in sixths of a turn: red, green and blue at 0, 2 and 4
     hue += torch.where(most == r, 0.0, torch.where(most == g, 2.0, 4.0))
     hue += 6 * turn.to(x.device)[:, None, None]
     hue -= (hue / 6).floor_().mul_(6)

@@ -44,6 +44,7 @@ class Draw:
     @classmethod
     def of(cls, seed: int, epochs: Any, indices: Any) -> Self:
         """Of samples by the pass that they are read in and their index in the data."""
+        # uint64 takes no number below 0
         key = mix(np.array([seed & (2**64 - 1)], np.uint64) + GOLDEN)
         return cls(step(step(key, np.asarray(epochs, np.int64)), np.asarray(indices, np.int64)))
 

@@ -14,6 +14,7 @@ STEPS = 256
 def stretch(x: Tensor) -> Tensor:
     """Each channel's least value to 0, its greatest to 255."""
     least, most = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+    # where computes both sides, of a channel of one level too: not 0/0
     return torch.where(most > least, (x - least) * (255 / (most - least).clamp_min(1e-6)), x)
 
 

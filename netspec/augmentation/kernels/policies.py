@@ -62,7 +62,7 @@ def rand_augment(batch: Batch, draw: Draw, probability: float, count: int, stren
 def trivial_augment(batch: Batch, draw: Draw, probability: float) -> Batch:
     """One change of any strength."""
     chosen = draw.chance(probability, "probability")
-    strength = draw.integers(31, "strength").float() / 30
+    strength = draw.integers(31, "strength").float() / 30  # 31 strengths, as in the paper
     return change(batch, draw, draw.integers(len(LIST), "change").where(chosen, 0), strength, WIDE)
 
 
@@ -74,6 +74,7 @@ def auto_augment(batch: Batch, draw: Draw, probability: float, policy: str) -> B
     for k in (0, 1):
         table = torch.tensor([(names.index(pair[k][0]), *pair[k][1:]) for pair in pairs])[which]
         taken = chosen & (torch.from_numpy(draw.unit(f"chance {k}")) < table[:, 1])
+        # AutoAugment's strengths are 0 to 9
         batch = change(batch, draw.entry(k), table[:, 0].long().where(taken, 0), table[:, 2] / 9, PAPER)
     return batch
 

@@ -51,7 +51,7 @@ def add_noise(x: Tensor, draw: Draw, snr: tuple[float, float]) -> Tensor:
     """Normal noise of a strength by the signal's own."""
     rows = x.float().flatten(1)
     rms = rows.double().square().mean(1).sqrt().float()
-    by = rms * 10 ** (-draw.uniform(*snr, "snr") / 20).to(x.device)
+    by = rms * 10 ** (-draw.uniform(*snr, "snr") / 20).to(x.device)  # decibels of an amplitude
     noise = draw.noise(tuple(x.shape[1:]), "noise").to(x.device)
     return x + by.reshape(-1, *(1,) * (x.ndim - 1)) * noise
 

@@ -128,6 +128,7 @@ def in_bytes(pixels: Array, reverse: bool) -> Array:
     """
     if pixels.dtype != np.uint8:
         low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
+        # 1e-12: a picture of one value is black
         pixels = np.nan_to_num((pixels - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
     if len(pixels) == 1:
         return np.ascontiguousarray(pixels[0], np.uint8)

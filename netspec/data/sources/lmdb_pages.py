@@ -141,6 +141,7 @@ def leaf(data: mmap.mmap | bytes, at: int, number: int, tree: Tree) -> tuple[byt
     low, high, flags, length = struct.unpack_from("<4H", data, at)
     size, start = low | high << 16, at + NODE + length
     end = (number + 1) * tree.page
+    # a big value has pages of its own: here stands the number of the first
     if flags & ~BIG or start + (8 if flags else size) > end:
         raise DamagedStoreError(f"a node of page {number} reaches beyond it, or is no plain value")
     key = data[at + NODE : start]

@@ -203,6 +203,7 @@ def number_labels(
     words = sorted({word for each in indices for word in each.values})
     if classes is None and all(is_number(word) and math.isfinite(float(word)) for word in words):
         numbers = {word: float(word) for word in words}
+        # past 2^53 a double does not hold each whole number
         whole = all(value == round(value) and abs(value) < 2**53 for value in numbers.values())
         return look_up(indices, numbers, np.dtype(np.int64 if whole else np.float32)), None
     names = tuple(words) if classes is None else tuple(classes)

@@ -55,6 +55,7 @@ def values_for(rng: "np.random.Generator", weight: Weight, shape: tuple[int, ...
     if not matrix(shape):
         return rng.uniform(0.3, 1.2, shape) * (rng.choice((-1.0, 1.0), shape) if is_summand(weight) else 1.0)
     rows = rng.uniform(0.7, 1.4, (shape[0],) + (1,) * (len(shape) - 1))
+    # over the root of how many are summed: values keep their size from layer to layer
     made: Array = rng.standard_normal(shape) * rows / (prod(shape[1:]) or 1) ** 0.5
     return made
 
