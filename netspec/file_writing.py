@@ -32,6 +32,7 @@ __all__ = [
     "refusal",
     "refuse_link",
     "replacing",
+    "replacing_folder",
     "sync",
     "write_text",
 ]
@@ -135,6 +136,33 @@ def aside(path: str | Path) -> Iterator[None]:
         raise
     if there:
         kept.unlink()
+
+
+@contextmanager
+def replacing_folder(path: str | Path, code: str = "NS501") -> Iterator[Path]:
+    """A new folder beside `path` to write files to; at the end it takes the place of `path`, a
+    folder with all that it holds or nothing; on any error it is removed. Raises SpecError with
+    `code` where the system refuses.
+    """
+    target = Path(os.path.realpath(path))
+    draft, old = draft_of(target), draft_of(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        forget_drafts(target.parent, target.name)
+        draft.mkdir()
+        yield draft
+        for file in draft.iterdir():
+            sync(file)
+        if target.is_dir():
+            target.replace(old)
+        draft.replace(target)
+    except OSError as error:
+        raise fail(code, refusal(error, target), path=str(path)) from error
+    finally:
+        if old.exists() and not target.exists():
+            old.replace(target)
+        for each in (draft, old):
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def draft_of(target: Path) -> Path:

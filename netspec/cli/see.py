@@ -65,6 +65,7 @@ class SeeCommand(click.Command):
 )
 @click.option("--primer", default="", metavar="TEXT", help="What sampled text begins with.")
 @click.option("--diff", is_flag=True, help="With net: how SPEC and INPUT, another one, differ.")
+@click.option("--force", is_flag=True, help="Replace the folder of an earlier call.")
 @click.option("--allow-uncertified", is_flag=True, help="Look at a model without a certificate.")
 @device_option()
 @spec_options
@@ -85,10 +86,13 @@ def command(
     from netspec.cli import report
     from netspec.seeing.registry import view_names
     from netspec.seeing.subject import open_subject
+    from netspec.seeing.writing import check_target
 
     names = view_names()
     if what not in (*names, ALL):
         raise unknown_name("view", what, (*names, ALL), "see --help")
+    if output is not None:
+        check_target(Path(output), words["force"])
     asked = read_asked(words, reading)
     words = {key: words[key] for key in ("weights", "seed", "device", "allow_uncertified")}
     subject = open_subject(source, reading=reading, **words)
@@ -144,12 +148,14 @@ SKIPPED = ("NS750", "NS753", "NS754", "NS684", "NS681", "NS685")
 
 def write(shown: Any, subject: "Subject", asked: "Asked", output: str | None, npz: str | None) -> None:
     from netspec.seeing.summary import summary
-    from netspec.seeing.writing import write_arrays, write_figures
+    from netspec.seeing.writing import pack_arrays, write_bytes, write_figures
 
-    if npz is not None:
-        click.echo(f"wrote {write_arrays(Path(npz), [seen for seen, _ in shown])}", err=True)
+    arrays = npz and pack_arrays(Path(npz), [seen for seen, _ in shown])
     if output is not None:
         told = summary(subject) if len(shown) > 1 else []
         files = write_figures(Path(output), subject.name, told, shown)
         said = output if len(files) == 1 else f"{len(files)} files in {output}"
         click.echo(f"wrote {said}", err=True)
+    if npz and arrays:
+        write_bytes(Path(npz), arrays)
+        click.echo(f"wrote {npz}", err=True)

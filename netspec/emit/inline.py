@@ -6,7 +6,7 @@ Reads text; imports none of it.
 
 import ast
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,11 @@ IMPORTS = (
 
 class Definition(NamedTuple):
     text: str
-    uses: frozenset[str]
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Names in it. Worked out when asked for: a net needs few of all definitions."""
+        return names_used(self.text)
 
 
 @cache
@@ -49,10 +53,9 @@ def cut(text: str) -> dict[str, Definition]:
     for node in ast.parse(text).body:
         names = names_defined(node)
         start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        uses = names_in(node)
         for name in names:
             if name != "__all__":
-                found[name] = Definition("\n".join(lines[start - 1 : node.end_lineno]), uses)
+                found[name] = Definition("\n".join(lines[start - 1 : node.end_lineno]))
     return found
 
 
@@ -88,15 +91,12 @@ def names_defined(node: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def names_in(tree: ast.AST) -> frozenset[str]:
-    return frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name))
-
-
+@lru_cache(1024)
 def names_used(text: str) -> frozenset[str]:
     """Names that Python code uses by themselves: not as an attribute, nor in a string or a
     comment.
     """
-    return names_in(ast.parse(text))
+    return frozenset(n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name))
 
 
 def inline_definitions(

@@ -6,24 +6,36 @@ from typing import Any
 
 import numpy as np
 
+from netspec.diagnostics import fail
 from netspec.pictures.colors import LIGHT, Array
 from netspec.pictures.shapes import Drawing, Image, Line, Rect, Shape, Text
 
-__all__ = ["raster"]
+__all__ = ["can_raster", "raster"]
 
 TWICE = 2
 """Pixels for each unit: as sharp as most screens."""
+SHARP, MOST = 16_000_000, 48_000_000
+"""Pixels up to which a drawing has TWICE, and above which it has none: thrice as many bytes, several times in memory."""
 ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
 DASH = 5.0
 PLAIN = str.maketrans({"→": ">", "…": "...", "−": "-", "×": "x"})
 """What Pillow's own font lacks."""
 
 
-def raster(drawing: Drawing, scale: int = TWICE) -> Array:
-    """The drawing, `scale` pixels for each of its units."""
+def can_raster(drawing: Drawing) -> bool:
+    """Whether it is small enough for pixels."""
+    return drawing.width * drawing.height <= MOST
+
+
+def raster(drawing: Drawing) -> Array:
+    """The drawing, TWICE pixels for each of its units, one where it is large. Raises SpecError NS753."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
+    if not can_raster(drawing):
+        fact = f"{drawing.width:,.0f} x {drawing.height:,.0f} pixels, of which {MOST:,} can be drawn: .svg and .html hold it"
+        raise fail("NS753", fact)
+    scale = {True: TWICE}.get(drawing.width * drawing.height * TWICE**2 <= SHARP, 1)
     size = (max(1, round(drawing.width * scale)), max(1, round(drawing.height * scale)))
     made = Pillow.new("RGB", size, LIGHT["paper"])
     pen = ImageDraw.Draw(made)

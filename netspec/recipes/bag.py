@@ -11,8 +11,8 @@ from netspec.exporters.export import Export, Origin, export_model
 from netspec.read_options import PLAIN, Reading
 from netspec.recipes.composed import Composed, compose, write_composed
 from netspec.recipes.members import load_members
-from netspec.training.run.checkpoint import WEIGHTS
 from netspec.training.run.loading import load_weights
+from netspec.training.run.weights import WEIGHTS
 
 __all__ = ["Bag", "bag", "export_made"]
 

@@ -3,8 +3,8 @@ In: a Subject and what is asked; out: Samples, each a batch of one for every inp
 """
 
 import io
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def find_samples(subject: Subject, asked: Asked, count: int) -> Iterator[Sample]
 def own_or_made(subject: NetSubject, asked: Asked, count: int) -> Iterator[Sample]:
     """Samples of the net's own data; of a spec whose data are not on this machine a made one."""
     try:
-        yield from own_samples(subject, asked.index, count, asked.part)
+        yield from own_samples(subject, range(asked.index, asked.index + count), asked.part)
     except SpecError:
         if subject.kind == "run":
             raise
@@ -78,9 +78,10 @@ def has_data(subject: NetSubject) -> bool:
     return section is not None and section.data is not None
 
 
-def own_samples(subject: NetSubject, first: int, count: int, part: str = "test") -> Iterator[Sample]:
-    """Samples of the net's own data, from number `first` on, as a test has them: of its test, else
-    validation, else training data. Raises SpecError NS685 where there are not so many.
+def own_samples(subject: NetSubject, numbers: Sequence[int], part: str = "test") -> Iterator[Sample]:
+    """Samples of the net's own data by number, as a test has them: of its test, else validation,
+    else training data; none from the first on that is beyond their end. Raises SpecError NS685
+    where the first one is.
     """
     from netspec.training.batches.feeding import order_of
     from netspec.training.batches.feeds import Feeds, section_of
@@ -95,12 +96,12 @@ def own_samples(subject: NetSubject, first: int, count: int, part: str = "test")
     role: Any = next(name for name in (part, "test", "val", "train") if name in parts)
     source: Source = parts[role]
     data: Any = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
-    if not 0 <= first < len(source):
-        raise fail("NS685", f"index {first} of {len(source)} samples", path=source.name)
+    if numbers and not 0 <= numbers[0] < len(source):
+        raise fail("NS685", f"index {numbers[0]} of {len(source)} samples", path=source.name)
     feed = feeds.feed("test", tested, source, data)
     order = order_of(data, "test", 0)._replace(shuffle=False)
     reader = Reader(Batches(source, 1, order, feed), 0)
-    for number in range(first, min(first + count, len(source))):
+    for number in takewhile(lambda number: number < len(source), numbers):
         at = np.array([number])
         rows = {name: tensor.numpy() for name, tensor in reader.of_rows(at, 0 * at).items()}
         truth = next(

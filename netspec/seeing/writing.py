@@ -4,31 +4,53 @@ and their figures; out: files, each whole or not at all, written once everything
 
 import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from netspec.diagnostics import fail
-from netspec.file_writing import replacing, write_text
+from netspec.file_writing import replacing, replacing_folder, write_text
 from netspec.pictures.colors import Array
 from netspec.pictures.figure import Figure
 from netspec.pictures.page import Section, page
-from netspec.pictures.png import write_png
+from netspec.pictures.png import encode, write_png
+from netspec.pictures.raster import can_raster
 from netspec.pictures.shapes import Drawing
 from netspec.pictures.svg import svg_file
 from netspec.pictures.tiles import stack
 from netspec.seeing.seen import Seen
 
-__all__ = ["join_pictures", "write_arrays", "write_figures"]
+__all__ = ["check_target", "join_pictures", "pack_arrays", "write_bytes", "write_figures"]
 
 Shown = Sequence[tuple[Seen, Sequence[Figure]]]
 PAGE, VALUES = "index.html", "values.json"
+OURS = re.compile(r"index\.html|values\.json|[a-z]+-\d\d-[a-z0-9-]+\.(png|svg)")
+"""What a folder of an earlier call holds."""
+FILES = (".html", ".htm", ".png", ".svg")
+
+
+def check_target(target: Path, force: bool) -> None:
+    """Raises SpecError NS501 where a folder holds something: `force` replaces what an earlier call
+    wrote, and nothing else.
+    """
+    if target.suffix in FILES or not target.is_dir():
+        return
+    there = sorted(each.name for each in target.iterdir())
+    strange = [name for name in there if not OURS.fullmatch(name)]
+    if strange:
+        fact = f"the folder holds {len(there)} files, {strange[0]} among them, which `see` did not write: name another"
+        raise fail("NS501", fact, path=str(target))
+    if there and not force:
+        fact = f"the folder is there already, with {len(there)} files; --force replaces it"
+        raise fail("NS501", fact, path=str(target))
 
 
 def write_figures(target: Path, title: str, told: Sequence[str], shown: Shown) -> list[Path]:
     """Write what a path asks for by its ending: .html a page, .png one picture, .svg one drawing,
-    else a folder. Answers the files. Raises SpecError NS501, NS756.
+    else a folder, which is replaced as a whole. Answers the files. Raises SpecError NS501, NS753,
+    NS756.
     """
     sections = [Section(seen.view, seen.title, seen.told, figures) for seen, figures in shown]
     every = [figure for section in sections for figure in section.figures]
@@ -44,7 +66,30 @@ def write_figures(target: Path, title: str, told: Sequence[str], shown: Shown) -
             raise fail("NS756", "it holds pixels: .png, .html or a folder shows them", path=str(target))
         write_text(target, svg_file(drawing.body, drawing.name))
         return [target]
-    return write_folder(target, title, told, sections, shown)
+    with replacing_folder(target) as draft:
+        for section in sections:
+            for name, data in files_of(section):
+                (draft / name).write_bytes(data)
+        values = {seen.view: dict(seen.values) for seen, _ in shown}
+        text = json.dumps(values, indent=1, ensure_ascii=False)
+        (draft / VALUES).write_text(f"{text}\n", encoding="utf-8")
+        (draft / PAGE).write_text(page(title, told, sections), encoding="utf-8")
+        names = sorted(path.name for path in draft.iterdir())
+    return [target / name for name in names]
+
+
+def files_of(section: Section) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of a section's pictures; of a drawing that is too large for pixels, SVG
+    alone.
+    """
+    for number, figure in enumerate(section.figures, 1):
+        name = f"{section.name}-{number:02}-{figure.slug}"
+        drawing = figure.body if isinstance(figure.body, Drawing) else None
+        if drawing is not None:
+            yield f"{name}.svg", svg_file(drawing, figure.name).encode()
+        pixels = figure.pixels() if drawing is None or can_raster(drawing) else None
+        if pixels is not None:
+            yield f"{name}.png", encode(pixels)
 
 
 def join_pictures(figures: Sequence[Figure], target: Path) -> Array:
@@ -55,33 +100,10 @@ def join_pictures(figures: Sequence[Figure], target: Path) -> Array:
     return pictures[0] if len(pictures) == 1 else stack(pictures)
 
 
-def write_folder(
-    target: Path, title: str, told: Sequence[str], sections: Sequence[Section], shown: Shown
-) -> list[Path]:
-    """Pictures, the values as JSON, and last the page."""
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise fail("NS501", error.strerror or str(error), path=str(target)) from error
-    found = []
-    for section in sections:
-        for number, figure in enumerate(section.figures, 1):
-            pixels = figure.pixels()
-            name = f"{section.name}-{number:02}-{figure.slug}"
-            if pixels is not None:
-                write_png(target / f"{name}.png", pixels)
-                found.append(target / f"{name}.png")
-            if isinstance(figure.body, Drawing):
-                write_text(target / f"{name}.svg", svg_file(figure.body, figure.name))
-                found.append(target / f"{name}.svg")
-    values = {seen.view: dict(seen.values) for seen, _ in shown}
-    write_text(target / VALUES, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
-    write_text(target / PAGE, page(title, told, sections))
-    return [*found, target / VALUES, target / PAGE]
-
-
-def write_arrays(target: Path, shown: Sequence[Seen]) -> Path:
-    """All arrays as .npz; of several views with the view's name before theirs."""
+def pack_arrays(target: Path, shown: Sequence[Seen]) -> bytes:
+    """All arrays as the bytes of a .npz; of several views with the view's name before theirs.
+    Raises SpecError NS756.
+    """
     several = len(shown) > 1
     arrays = {
         f"{seen.view}/{name}" if several else name: value
@@ -92,6 +114,10 @@ def write_arrays(target: Path, shown: Sequence[Seen]) -> Path:
         raise fail("NS756", "arrays are written as .npz", path=str(target))
     made = io.BytesIO()
     np.savez(made, **arrays)  # type: ignore[arg-type]
+    return made.getvalue()
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """Raises SpecError NS501."""
     with replacing(target) as draft:
-        draft.write_bytes(made.getvalue())
-    return target
+        draft.write_bytes(data)

@@ -28,17 +28,16 @@ from netspec.training.observers.judge import Judge
 from netspec.training.observers.observer import Observers, Outcome
 from netspec.training.pace import Pace
 from netspec.training.progress import Reporter, Silent
-from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
+from netspec.training.run.checkpoint import SOLVER, Checkpoint
 from netspec.training.run.log import Log
 from netspec.training.run.owner import check_room, own
-from netspec.training.run.weights import load_weights
+from netspec.training.run.weights import BEST, WEIGHTS, load_weights
 from netspec.training.shards import Shards, Together
 from netspec.training.sharing import Sharing
 from netspec.training.world import ALONE, World
 
-__all__ = ["BEST", "LAST_FINITE", "train", "train_here"]
+__all__ = ["LAST_FINITE", "train", "train_here"]
 
-BEST = "best.safetensors"
 LAST_FINITE = "last-finite.safetensors"
 LOSSES_PER_READ = 100
 LINES_WITHOUT_DISPLAY = 100

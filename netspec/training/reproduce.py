@@ -13,9 +13,9 @@ from netspec.read_options import PLAIN, Reading
 from netspec.training.device import find_device
 from netspec.training.job import TrainingResult
 from netspec.training.progress import Reporter
-from netspec.training.run.checkpoint import SOLVER, WEIGHTS
+from netspec.training.run.checkpoint import SOLVER
 from netspec.training.run.folder import program_of, read_record, record_of
-from netspec.training.run.weights import read_tensors
+from netspec.training.run.weights import WEIGHTS, read_tensors
 from netspec.training.session import START, make_run, session, train_program
 
 __all__ = ["Repeated", "hash_weights", "reproduce"]

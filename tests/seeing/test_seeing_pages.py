@@ -77,6 +77,61 @@ def test_a_folder_holds_pictures_values_and_a_page(run: Path, tmp_path: Path, li
     assert not any(name.endswith(".part") for name in names)
 
 
+def test_a_folder_is_replaced_whole_or_not_at_all(
+    run: Path, tmp_path: Path, line: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from netspec.seeing import writing
+
+    target = tmp_path / "deep" / "c"
+    assert line("see", "confusion", run, "-o", target) == 0
+    before = {path.name: path.read_bytes() for path in target.iterdir()}
+    assert line("see", "curves", run, "-o", target) == 1
+    assert "NS501" in line.err and "--force" in line.err
+    made = []
+
+    def encode(pixels: object) -> bytes:
+        made.append(pixels)
+        if len(made) > 1:
+            raise OSError(28, "No space left on device")
+        return b"one"
+
+    with monkeypatch.context() as full:
+        full.setattr(writing, "encode", encode)
+        assert line("see", "curves", run, "-o", target, "--force") == 1
+        assert "No space" in line.err and len(made) == 2
+        assert line("see", "curves", run, "-o", tmp_path / "new") == 1
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+    assert {path.name for path in tmp_path.rglob("*") if path.is_dir()} == {"deep", "c"}
+    assert line("see", "curves", run, "-o", target, "--force") == 0
+    names = {path.name for path in target.iterdir()}
+    assert "curves-01-loss.png" in names and not any(name.startswith("confusion") for name in names)
+    (target / "mine.txt").write_text("kept")
+    assert line("see", "curves", run, "-o", target, "--force") == 1 and "mine.txt" in line.err
+    assert (target / "mine.txt").read_text() == "kept"
+    (tmp_path / "empty").mkdir()
+    assert line("see", "curves", run, "-o", tmp_path / "empty") == 0
+
+
+def test_what_cannot_be_written_leaves_nothing(run: Path, tmp_path: Path, line: Command) -> None:
+    """Arrays are not written where the picture cannot be."""
+    assert line("see", "filters", run, "-o", tmp_path / "f.svg", "--npz", tmp_path / "f.npz") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_drawings_too_large_for_pixels_are_kept_as_lines(tmp_path: Path) -> None:
+    from netspec.diagnostics import SpecError
+    from netspec.pictures.figure import Figure
+    from netspec.pictures.page import Section
+    from netspec.seeing.writing import files_of
+
+    large = Figure("Large", Drawing(1000, 100_000, (Text(1, 1, "x"),)))
+    assert [name for name, _ in files_of(Section("net", "", [], [large]))] == ["net-01-large.svg"]
+    with pytest.raises(SpecError, match="NS753"):
+        large.pixels()
+    half = Figure("Half", Drawing(1000, 10_000, ())).pixels()
+    assert half is not None and half.shape == (10_000, 1000, 3)
+
+
 REFUSED = [
     (("see", "maps", "RUN", "--layer", "conv3"), "NS751", "conv"),
     (("see", "curves", "zoo:lenet"), "NS750", "only a run"),

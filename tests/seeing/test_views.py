@@ -15,6 +15,7 @@ from netspec.seeing.gabor import fit_gabors
 from netspec.seeing.registry import find_view
 from netspec.seeing.seen import Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject, open_subject
+from netspec.training.batches.feeds import Feeds
 from netspec.training.test import measure
 from tests.training.specs import Line
 
@@ -90,6 +91,12 @@ def test_confusion_and_mistakes_are_those_of_test(run: Path) -> None:
     counts = np.array(judged["confusion"])
     assert mistakes.values["mistakes"] == counts.sum() - counts.trace() > 5
     assert len(mistakes.values["shown"]) == 5 and mistakes.arrays["pictures"].shape == (5, 8, 8, 3)
+    with pytest.MonkeyPatch.context() as counted:
+        opened: list[object] = []
+        plain = Feeds.open
+        counted.setattr(Feeds, "open", lambda *words: opened.append(words) or plain(*words))
+        again = see("mistakes", subject, count=5)  # judged already: what is opened, is for the pictures
+    assert len(opened) == 1 and np.array_equal(again.arrays["pictures"], mistakes.arrays["pictures"])
     one = mistakes.values["shown"][0]
     picked = see("output", subject, index=one["number"])
     assert picked.values["label"] == one["true"]

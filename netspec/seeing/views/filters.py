@@ -112,7 +112,7 @@ def sheet(weight: Array, layer: Any) -> Array:
     if is_flat(layer, weight):
         return tile([first_filter(each, layer["color"]) for each in weight], least=TILE)
     most, channels = float(np.abs(weight).max(initial=0)), loudest(weight.swapaxes(0, 1), MOST_CHANNELS)
-    tiles = [blue_red(plane, most) for each in weight for plane in each[channels]]
+    tiles = blue_red(weight[:, channels], most).reshape(-1, *weight.shape[2:], 3)
     columns = len(channels) * (len(channels) > 1)  # of one channel each: a sheet, no strip
     return tile(tiles, columns, SMALL, gap=1)
 

@@ -61,8 +61,7 @@ def pictures(net: NetSubject, numbers: Array, part: str) -> Array:
     """What the net was given of some samples, (n, h, w, 3)."""
     made = [
         show_pixels(sample.arrays[net.picture][0], net.contract(net.picture))
-        for i in numbers.tolist()
-        for sample in own_samples(net, i, 1, part)
+        for sample in own_samples(net, numbers.tolist(), part)
     ]
     return np.stack(made) if made else np.zeros((0, 1, 1, 3), np.uint8)
 

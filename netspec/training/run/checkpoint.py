@@ -22,13 +22,12 @@ from netspec.strict_json import JsonError, member
 from netspec.training.learners import Team
 from netspec.training.observers.averaging import Averaging
 from netspec.training.optim.solver import ParameterSpec
-from netspec.training.run.weights import Facts, fit, load_weights, read_tensors, write_tensors
+from netspec.training.run.weights import WEIGHTS, Facts, fit, load_weights, read_tensors, write_tensors
 from netspec.training.shards import Together
 from netspec.training.world import ALONE, World
 
-__all__ = ["SOLVER", "WEIGHTS", "Checkpoint"]
+__all__ = ["SOLVER", "Checkpoint"]
 
-WEIGHTS = "weights.safetensors"
 SOLVER = "solver.safetensors"
 PENDING = "weights.next.safetensors"
 BEFORE = {WEIGHTS: "weights.before.safetensors", SOLVER: "solver.before.safetensors"}

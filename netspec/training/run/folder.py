@@ -35,9 +35,8 @@ from netspec.syntax.located import plain
 from netspec.syntax.reader import read_file
 from netspec.syntax.settings import is_setting
 from netspec.syntax.writer import dump, escape_dollars
-from netspec.training.loop import BEST
 from netspec.training.nets import fill
-from netspec.training.run.checkpoint import WEIGHTS
+from netspec.training.run.weights import BEST, WEIGHTS
 from netspec.version import __version__
 
 __all__ = [

@@ -22,7 +22,10 @@ from netspec.file_reading import Roots, open_in, read_bytes
 from netspec.file_writing import replacing
 from netspec.strict_json import read_object
 
-__all__ = ["Facts", "NamedTensor", "fit", "load_weights", "read_tensors", "write_tensors"]
+__all__ = ["BEST", "WEIGHTS", "Facts", "NamedTensor", "fit", "load_weights", "read_tensors", "write_tensors"]
+
+WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
+"""The files of a run: of its last snapshot, of its best test."""
 
 Facts = dict[str, Any]
 FACTS, CHECKSUM = "netspec", "crc32"
