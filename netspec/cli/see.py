@@ -142,13 +142,13 @@ def look(
             raise
 
 
-SKIPPED = ("NS750", "NS753", "NS754", "NS684", "NS681", "NS685")
-"""What `see all` goes on without: views without a meaning for the net, or without their extra."""
+SKIPPED = ("NS750", "NS753", "NS754", "NS684", "NS681", "NS685", "NS790")
+"""What `see all` goes on without: views without a meaning for the net, its extra, or numbers."""
 
 
 def write(shown: Any, subject: "Subject", asked: "Asked", output: str | None, npz: str | None) -> None:
     from netspec.seeing.summary import summary
-    from netspec.seeing.writing import pack_arrays, write_bytes, write_figures
+    from netspec.seeing.writing import pack_arrays, write_figures, write_packed
 
     arrays = npz and pack_arrays(Path(npz), [seen for seen, _ in shown])
     if output is not None:
@@ -157,5 +157,5 @@ def write(shown: Any, subject: "Subject", asked: "Asked", output: str | None, np
         said = output if len(files) == 1 else f"{len(files)} files in {output}"
         click.echo(f"wrote {said}", err=True)
     if npz and arrays:
-        write_bytes(Path(npz), arrays)
+        write_packed(Path(npz), arrays)
         click.echo(f"wrote {npz}", err=True)

@@ -300,6 +300,7 @@ CODES: dict[str, Code] = {
     "NS756": Code("it cannot be written as that"),
     "NS757": Code("no such class or unit"),
     "NS770": Code("weights that cannot be spread over processes"),
+    "NS790": Code("values that are no numbers"),
     "NS740": Code("cannot be quantized"),
     "NS741": Code("accuracy drops by more than expected"),
     "NS742": Code("size of the file not as expected"),

@@ -15,6 +15,7 @@ from netspec.data.source import Source
 from netspec.diagnostics import SpecError, fail
 from netspec.ir.dims import evaluate, symbols
 from netspec.resolve.sections.image import ImageContract
+from netspec.seeing.effort import open_sizes
 from netspec.seeing.seen import Array, Asked
 from netspec.seeing.subject import NetSubject, Subject
 
@@ -215,14 +216,7 @@ def refusal(subject: Subject, shapes: Mapping[str, tuple[int, ...]]) -> str | No
     """Why the net does not take inputs of these shapes; None where it does, or does not say."""
     if not isinstance(subject, NetSubject):
         return None
-    sizes: dict[str, int] = {}
-    for given in subject.typed.graph.inputs:
-        declared = subject.typed.types[given.value].shape
-        have = shapes.get(given.value.name, ())
-        for size, number in zip(declared, have, strict=False):
-            for name in symbols(size):
-                if str(size) == name:
-                    sizes[name] = number
+    sizes = open_sizes(subject, shapes)
     if not sizes:
         return None
     found = legal_sizes(subject.typed).refuses(sizes)

@@ -19,6 +19,7 @@ from netspec.pictures.words import name_at, when
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.image import ImageContract
 from netspec.seeing.filters import Filters, is_picture
+from netspec.seeing.finite import are_finite, check_finite
 from netspec.seeing.seen import Array
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class Subject:
         raise NotImplementedError
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name for a batch of each input."""
+        """Outputs by name for a batch of each input. Raises SpecError NS752, NS790 (no numbers)."""
         raise NotImplementedError
 
     def activations(self, feed: Mapping[str, Array], layers: Sequence[str]) -> dict[str, Array]:
-        """What the first top of some layers holds."""
+        """What the first top of some layers holds, finite or not."""
         raise NotImplementedError
 
     def filters(self) -> Iterator[Filters]:
@@ -190,7 +191,20 @@ class NetSubject(Subject):
         from netspec.training.device import exact_float32
 
         with torch.no_grad(), exact_float32(), self.fitting(feed):
-            return {name: value.cpu().numpy() for name, value in self.call(feed).items()}
+            made = {name: value.cpu().numpy() for name, value in self.call(feed).items()}
+        self.check_finite(made, feed)
+        return made
+
+    def check_finite(self, values: Mapping[str, Array], feed: Mapping[str, Any]) -> None:
+        """Raises SpecError NS790, with the layer that began it."""
+        import torch
+
+        begin = ""
+        if not all(map(are_finite, values.values())):
+            with torch.no_grad():
+                sound = self.watch(feed, self.layers, lambda value: bool(torch.isfinite(value).all()))
+            begin = next((name for name, each in sound.items() if not each), "")
+        check_finite(values, self.path, begin, self.weights is None)
 
     def fitting(self, feed: Mapping[str, Any]) -> Any:
         """What torch refuses of an input becomes a finding."""
@@ -300,7 +314,9 @@ class ModelSubject(Subject):
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         from netspec.serving.predict import run_model
 
-        return run_model(self.model, feed, self.path)
+        made = run_model(self.model, feed, self.path)
+        check_finite(made, self.path)
+        return made
 
     def activations(self, feed: Mapping[str, Array], layers: Sequence[str]) -> dict[str, Array]:
         import onnx

@@ -6,6 +6,7 @@ from typing import Any
 
 from netspec.data.samples import Sample
 from netspec.diagnostics import fail
+from netspec.seeing.finite import check_finite
 from netspec.seeing.seen import Array, Asked
 from netspec.seeing.subject import NetSubject, Subject
 
@@ -85,7 +86,9 @@ def gradient_of(
         (found,) = torch.autograd.grad(number, feed[name], allow_unused=True)
     if found is None:
         raise fail("NS750", f"no gradient reaches {name}", path=subject.path)
-    return found.cpu().numpy()  # type: ignore[no-any-return]
+    gradient: Array = found.cpu().numpy()
+    check_finite({f"the gradient to {name}": gradient}, subject.path)
+    return gradient
 
 
 def tops_of(

@@ -22,7 +22,7 @@ from netspec.pictures.svg import svg_file
 from netspec.pictures.tiles import stack
 from netspec.seeing.seen import Seen
 
-__all__ = ["check_target", "join_pictures", "pack_arrays", "write_bytes", "write_figures"]
+__all__ = ["check_target", "join_pictures", "pack_arrays", "write_figures", "write_packed"]
 
 Shown = Sequence[tuple[Seen, Sequence[Figure]]]
 PAGE, VALUES = "index.html", "values.json"
@@ -72,8 +72,8 @@ def write_figures(target: Path, title: str, told: Sequence[str], shown: Shown) -
                 (draft / name).write_bytes(data)
         values = {seen.view: dict(seen.values) for seen, _ in shown}
         text = json.dumps(values, indent=1, ensure_ascii=False)
-        (draft / VALUES).write_text(f"{text}\n", encoding="utf-8")
-        (draft / PAGE).write_text(page(title, told, sections), encoding="utf-8")
+        write_text(draft / VALUES, f"{text}\n")
+        write_text(draft / PAGE, page(title, told, sections))
         names = sorted(path.name for path in draft.iterdir())
     return [target / name for name in names]
 
@@ -117,7 +117,7 @@ def pack_arrays(target: Path, shown: Sequence[Seen]) -> bytes:
     return made.getvalue()
 
 
-def write_bytes(target: Path, data: bytes) -> None:
+def write_packed(target: Path, data: bytes) -> None:
     """Raises SpecError NS501."""
     with replacing(target) as draft:
         draft.write_bytes(data)

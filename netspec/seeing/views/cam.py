@@ -14,6 +14,7 @@ import numpy as np
 
 from netspec.diagnostics import fail
 from netspec.pictures.figure import Figure
+from netspec.seeing.finite import check_finite
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
@@ -55,10 +56,11 @@ def see(subject: Subject, asked: Asked) -> Seen:
 
 def last_maps(net: NetSubject, feed: Any) -> str:
     """The last layer whose maps have more than one place, before any is enlarged again."""
-    made = net.activations(feed, net.layers)
-    found = [
-        n for n, value in made.items() if value.ndim == 4 and min(value.shape[2:]) > 1 and value.shape[1] > 1
-    ]
+    import torch
+
+    with torch.no_grad(), net.fitting(feed):
+        made = net.watch(feed, net.layers, lambda value: tuple(value.shape))
+    found = [name for name, shape in made.items() if len(shape) == 4 and min(shape[1:]) > 1]
     if not found:
         raise fail("NS750", "no layer has maps of more than one place", path=net.path)
     return found[-1]
@@ -80,7 +82,9 @@ def weigh(net: NetSubject, arrays: Any, layer: str, output: str, number: int) ->
         (gradient,) = torch.autograd.grad(score, maps, allow_unused=True)
     if gradient is None:
         raise fail("NS750", f"the score of the class does not hang on {layer}", path=net.path)
-    return maps[0].detach().cpu().numpy(), gradient[0].mean((1, 2)).cpu().numpy()
+    means = gradient[0].mean((1, 2)).cpu().numpy()
+    check_finite({f"the gradient to {layer}": means}, net.path)
+    return maps[0].detach().cpu().numpy(), means
 
 
 def dense_weights(net: NetSubject, count: int, number: int) -> Array:

@@ -16,6 +16,7 @@ from netspec.pictures.colors import stretch
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
 from netspec.seeing.backward import rectifying_back
+from netspec.seeing.finite import check_finite
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
@@ -41,6 +42,8 @@ def see(subject: Subject, asked: Asked) -> Seen:
     answers = [net.activations(sample.arrays, [layer])[layer][0] for sample in samples]
     if answers[0].ndim != 3:
         raise fail("NS750", f"{layer} has no maps", path=subject.path)
+    for sample, answer in zip(samples, answers, strict=True):
+        net.check_finite({layer: answer}, sample.arrays)
     best = np.stack([each.reshape(len(each), -1).max(1) for each in answers])
     if asked.unit is not None and asked.unit >= best.shape[1]:
         raise fail("NS757", f"unit {asked.unit}; {layer} has {best.shape[1]}", path=subject.path)
@@ -99,7 +102,10 @@ def patch(
         strength = made[place]
         (back,) = torch.autograd.grad(strength, feed[name], allow_unused=True)
     gradient = np.zeros_like(sample.arrays[name]) if back is None else back.cpu().numpy()
-    gradient = gradient[0] * max(float(strength.detach()), 0.0)
+    check_finite({f"the gradient to {name}": gradient}, net.path, untrained=net.weights is None)
+    gradient = gradient[0].astype(np.float64) * max(
+        float(strength.detach()), 0.0
+    )  # of float32 it may be too much
     pixels = show_pixels(sample.arrays[name][0], net.contract(name))
     if not frames:
         return gradient, pixels, place

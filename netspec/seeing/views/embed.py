@@ -15,6 +15,7 @@ from netspec.diagnostics import fail
 from netspec.pictures.colors import SERIES
 from netspec.pictures.figure import Figure
 from netspec.pictures.shapes import Drawing, Image, Rect, Shape, Text
+from netspec.seeing.finite import check_finite
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import ModelSubject, Subject
@@ -43,6 +44,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
         feed = {name: np.concatenate([each.arrays[name] for each in chosen]) for name in subject.taken}
         parts.append(subject.activations(feed, [layer])[layer].reshape(len(chosen), -1))
     values = np.concatenate(parts).astype(np.float64)
+    check_finite({layer: values}, subject.path)
     labels = [each.label for each in samples]
     places = lay_out(values, method, asked.seed, subject)
     near = {"layer": neighbours(values, labels), "picture": neighbours(places, labels)}

@@ -15,6 +15,7 @@ from netspec.diagnostics import fail
 from netspec.pictures.colors import heat
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
+from netspec.seeing.finite import check_finite
 from netspec.seeing.samples import samples_of
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
@@ -98,7 +99,9 @@ def unit_gradient(
         (found,) = torch.autograd.grad(units.abs().sum(), feed[name], allow_unused=True)
     if found is None:
         raise fail("NS750", f"{layer} does not read {name}", path=net.path)
-    return found.cpu().numpy(), place
+    gradient: Array = found.cpu().numpy()
+    check_finite({f"the gradient to {name}": gradient}, net.path, untrained=net.weights is None)
+    return gradient, place
 
 
 def smallest_half(values: Array, share: float) -> int:

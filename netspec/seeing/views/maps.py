@@ -13,6 +13,7 @@ from netspec.pictures.colors import gray, heat
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
 from netspec.pictures.words import only, when
+from netspec.seeing.finite import are_finite, check_finite
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import Subject
@@ -35,11 +36,16 @@ def see(subject: Subject, asked: Asked) -> Seen:
     }
     if not arrays:
         raise fail("NS750", "no layer has a map of one sample", path=subject.path)
+    wrong = [name for name, value in arrays.items() if not are_finite(value)]
+    if len(wrong) == len(arrays):
+        check_finite(arrays, subject.path)
+    arrays = {name: value for name, value in arrays.items() if name not in wrong}
     if subject.picture:
         arrays[INPUT] = show_pixels(sample.arrays[subject.picture][0], subject.contract(subject.picture))
     told = [f"of {sample.name}" + when(sample.label is not None, f", {sample.label}")]
     left = len(subject.layers) - len(layers)
     told += only(left and asked.layer is None, f"{left} more layers: --layer NAME")
+    told += only(wrong, f"not shown, for values are infinite or no numbers: {', '.join(wrong)}")
     values = {
         "sample": sample.name,
         "layers": [describe(name, value) for name, value in arrays.items() if name != INPUT],
@@ -58,7 +64,7 @@ def choose(layers: Sequence[str]) -> list[str]:
 
 
 def describe(name: str, value: Array) -> dict[str, object]:
-    low, high = float(np.nanmin(value)), float(np.nanmax(value))
+    low, high = float(value.min()), float(value.max())
     return {"layer": name, "shape": list(value.shape), "least": low, "greatest": high,
             "zeros": float((value == 0).mean())}  # fmt: skip
 
@@ -79,7 +85,7 @@ def draw(seen: Seen) -> Iterator[Figure]:
 def picture(value: Array, count: int, unit: int | None) -> Array:
     """The channels of a layer."""
     value = value.astype(np.float64)
-    low, high = float(np.nanmin(value)), float(np.nanmax(value))
+    low, high = float(value.min()), float(value.max())
     if value.size == max(value.shape):  # a vector
         row = heat(value.reshape(1, -1), low, high)
         return tile([row.repeat(TALL, 0).repeat(max(1, 512 // row.shape[1]), 1)], gap=0)

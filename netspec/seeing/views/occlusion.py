@@ -2,8 +2,8 @@
 
     D_ij = S_k(x) - mean over squares that cover (i, j) of S_k(x with the square at its mean colour)
 
-Zeiler, Fergus 2014 (arXiv:1311.2901), section 4.2. Squares go half their side at a time; as many
-inputs as BATCH run at once.
+Zeiler, Fergus 2014 (arXiv:1311.2901), section 4.2. Squares go half their side at a time; many inputs
+run at once. Of a large net the squares are larger, so that all runs together take MACS multiplications.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,8 @@ import numpy as np
 
 from netspec.diagnostics import SpecError, fail
 from netspec.pictures.figure import Figure
+from netspec.pictures.words import only
+from netspec.seeing.effort import batch_that_fits, macs_of
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
@@ -22,8 +24,12 @@ __all__ = ["WHOLE", "draw", "see"]
 
 WHOLE = True
 BATCH = 64
-PARTS = 8
-"""Of the shorter side, that a square covers; window: its side in pixels instead."""
+PARTS = (8, 6, 4, 3, 2)
+"""Of the shorter side, that a square covers: the first that is cheap enough, 225 squares to 9; window:
+its side in pixels instead.
+"""
+MACS = 300_000_000_000
+"""Half a minute of one core."""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
@@ -38,11 +44,13 @@ def see(subject: Subject, asked: Asked) -> Seen:
     output, number = chosen_class(subject, base, asked)
     x = sample.arrays[name]
     height, width = x.shape[2:]
-    side = asked.window or max(1, min(height, width) // PARTS)
+    shapes = {key: value.shape for key, value in sample.arrays.items()}
+    side = asked.window or choose_side(height, width, macs_of(subject, shapes))
     if side > min(height, width):
         raise fail("NS752", f"a square of {side} does not fit {height}x{width}", path=subject.path)
     corners = [(i, j) for i in starts(height, side) for j in starts(width, side)]
-    scores = np.concatenate(list(run_all(subject, sample.arrays, name, corners, side, output, number)))
+    size = batch_that_fits(subject, shapes, BATCH)
+    scores = np.concatenate(list(run_all(subject, sample.arrays, name, corners, side, output, number, size)))
     whole = float(base[output].reshape(1, -1)[0, number])
     total, count = np.zeros((height, width)), np.zeros((height, width))
     for (i, j), score in zip(corners, scores.tolist(), strict=True):
@@ -54,8 +62,22 @@ def see(subject: Subject, asked: Asked) -> Seen:
               "squares": len(corners), "lowest": float(scores.min())}  # fmt: skip
     told = [f"of {sample.name}, for {word}", f"{len(corners)} squares of {side}x{side}; the score falls from "
             f"{whole:.4g} to {float(scores.min()):.4g} at most"]  # fmt: skip
+    told += only(side > usual_side(height, width) and not asked.window,
+                 "larger squares than of a smaller net, for time: --window N chooses")  # fmt: skip
     arrays = {"occlusion": found, "input": show_pixels(x[0], subject.contract(name))}
     return Seen("occlusion", f"Occlusion of {subject.name}", told, values, arrays)
+
+
+def usual_side(height: int, width: int) -> int:
+    """The side where time is no matter."""
+    return max(1, min(height, width) // PARTS[0])
+
+
+def choose_side(height: int, width: int, macs: int) -> int:
+    """Pixels along a square, for so many multiplications a run."""
+    sides = [max(1, min(height, width) // part) for part in PARTS]
+    cheap = (side for side in sides if len(starts(height, side)) * len(starts(width, side)) * macs <= MACS)
+    return next(cheap, sides[-1])
 
 
 def starts(length: int, side: int) -> list[int]:
@@ -65,10 +87,10 @@ def starts(length: int, side: int) -> list[int]:
 
 def run_all(  # what is covered, of which input, and whose score
     subject: Subject, arrays: Mapping[str, Array], name: str, corners: list[tuple[int, int]], side: int, output: str,
-    number: int,
+    number: int, size: int,
 ) -> Iterator[Array]:  # fmt: skip
     """The class's score with each square covered; one by one where the net takes a batch of one."""
-    x, size = arrays[name], BATCH
+    x = arrays[name]
     gray = x.mean((0, 2, 3))[:, None, None]
     at = 0
     while at < len(corners):

@@ -39,6 +39,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
         raise fail("NS752", f"a shift by {by} of {x.shape[-1]} places", path=subject.path)
     plain = subject.activations(sample.arrays, [layer])[layer][0]
     after = subject.activations({**sample.arrays, name: np.roll(x, by, -1)}, [layer])[layer][0]
+    net.check_finite({layer: plain}, sample.arrays)
     steps = round(moved)
     before = np.roll(plain, steps, -1)
     edge = int(np.ceil((frame["size"] + by) / stride)) + 1
