@@ -102,8 +102,9 @@ def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_V
     end = _json_end(json_length, len(body))
     text = body[:end] if end < len(body) else body
     lists: list[memoryview] = []
-    if len(text) > LARGE_JSON:
+    if len(text) > min(LARGE_JSON, most):  # a value takes a byte at least
         check_values(text, most)
+    if len(text) > LARGE_JSON:
         text = set_aside(text, lists)
     request = _object(_load(text), "the request")
     return read_inference(request, BodyTensors(memoryview(body)[end:], lists), model)

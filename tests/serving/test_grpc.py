@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from click.testing import CliRunner
-from serving_parts import Inside, Server, infer, random
+from serving_parts import Halting, Inside, Server, infer, random
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -282,29 +282,6 @@ def test_a_message_is_held_against_the_limits_before_it_is_read(
         pytest.raises(grpc.RpcError, match="may hold 5000 values"),
     ):
         service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(asked)
-
-
-class Halting:
-    """A server whose model waits, from the first run on, until it is told to go on."""
-
-    def __init__(self, server: Inside) -> None:
-        self.server, self.go, self.runs = server, threading.Event(), 0
-        self.runner = server.entry.batcher._runner
-        self.model = self.runner.model
-
-    def __enter__(self) -> "Halting":
-        self.runner.model = self
-        self.inputs, self.outputs = self.model.inputs, self.model.outputs
-        return self
-
-    def run(self, inputs: dict, outputs: list) -> dict:
-        self.runs += 1
-        self.go.wait(20)
-        return self.model.run(inputs, outputs)
-
-    def __exit__(self, *_: object) -> None:
-        self.go.set()
-        self.runner.model = self.model
 
 
 def test_who_went_away_or_had_a_deadline_is_never_run(

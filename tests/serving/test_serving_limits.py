@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serving_parts import Inside, Server, infer, random
+from serving_parts import Halting, Inside, Server, infer, random
 
 from netspec.serving.batcher import Batcher, Batching
 from netspec.serving.engine import open_model
@@ -218,6 +218,67 @@ def test_who_waits_too_long_or_went_away_is_never_run() -> None:
         f"the model was not free within {seconds} seconds" for seconds in ("0.01", "0.5")
     ]
     assert runs == [1.0, 5.0]
+
+
+def test_who_waits_too_long_is_told_through_a_socket(models: Path) -> None:
+    """By the server's bound, and by a shorter one of its own; the first, which runs, is answered."""
+    with Inside(models / "lenet.onnx", Limits(queue_seconds=0.4)) as server:
+        data = random(0, 1, 1, 28, 28)
+        with Halting(server) as model, ThreadPoolExecutor(2) as pool:
+            first = pool.submit(infer, server, "lenet", data=data)
+            server.wait_for(lambda: model.runs == 1)
+            waits = pool.submit(infer, server, "lenet", data=data)
+            values = {"name": "data", "datatype": "FP32", "shape": [1, 1, 28, 28], "data": [0] * 784}
+            found = server.wrong("lenet", inputs=[values], parameters={"timeout": 20_000})
+            assert found == (504, "the model was not free within 0.02 seconds; try again later")
+            assert waits.result() == (504, "the model was not free within 0.4 seconds; try again later")
+            assert not first.done()  # they were told while it ran
+            model.go.set()
+            assert first.result()[0] == 200
+        assert model.runs == 1
+        assert server.entry.statistics.answers == {200: 1, 504: 2}
+
+
+def test_a_connection_that_is_silent_after_an_answer_is_closed(models: Path) -> None:
+    """Not before its time, and by that bound: the one for a head is far longer here."""
+    with Inside(models / "lenet.onnx", Limits(idle_seconds=0.6, head_seconds=60)) as server:
+        with socket.create_connection(server.at, timeout=20) as connection:
+            connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            answered = time.monotonic()
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(65536) == b""
+        assert time.monotonic() - answered >= 0.5
+
+
+def test_values_of_the_json(models: Path) -> None:
+    """Also where the JSON is short."""
+    with Inside(models / "lenet.onnx", Limits(max_json=2000)) as server:
+        for rows, status in ((2, 200), (3, 413)):
+            tensor = {
+                "name": "data",
+                "datatype": "FP32",
+                "shape": [rows, 1, 28, 28],
+                "data": [0] * 784 * rows,
+            }
+            found = server.wrong("lenet", inputs=[tensor])
+            assert found[0] == status
+        assert found[1].startswith("the JSON of a request may hold 2000 values")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is told by Linux")
+def test_a_large_run_gives_its_memory_back(models: Path) -> None:
+    model = open_model(models / "lenet.onnx", "cpu", 1, allow_uncertified=True)
+    data = random(0, 4000, 1, 28, 28)
+    model.run({"data": data[:100]}, ["prob"])
+    before = resident()
+    model.run({"data": data}, ["prob"])
+    assert resident() - before < 20 << 20  # its convolution alone makes 55 MB
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def test_a_client_that_hung_up_is_not_run(models: Path) -> None:
