@@ -15,7 +15,7 @@ from netspec.analysis.evidence import Disagreement, numbers_of, sizes_of, upward
 from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, uses_of
 from netspec.ir.dims import Dim, Size, Traced, product
-from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
+from netspec.ir.graph import UNKNOWN, Graph, Node, ParamSpec, TypedGraph, Unknown, Value
 from netspec.ir.layer import Layer, Weight, as_read
 from netspec.ir.rule import Fact, RuleError, collecting
 from netspec.ir.types import MOST_AXES, SPACE, TensorType, show_shape
@@ -403,34 +403,43 @@ def sharing(
     """
     owners: dict[str, tuple[Node, int]] = {}
     shared: dict[tuple[Node, int], tuple[Node, int]] = {}
+    told: set[Node] = set()
     for node in graph.nodes:
         for index, weight in enumerate(weights.get(node, ())):
+            spec = node.params[index] if index < len(node.params) else ParamSpec()
             owner = (node.same_as or node, index)
-            if index < len(node.params) and (name := node.params[index].name):
+            if spec.name:
                 # as in Caffe, the first layer with a name owns the tensor
-                owner = owners.setdefault(name, (node, index))
+                owner = owners.setdefault(spec.name, (node, index))
             owner = shared.get(owner, owner)
             if owner == (node, index) or owner[0] not in weights:
                 continue
             shared[node, index] = owner
-            first, at = owner
-            if not agree(
-                weights[first][at],
-                weight,
-                node.params[index].share_mode if index < len(node.params) else "STRICT",
-            ):
-                span = first.places["param"]
-                diagnostics.add(
-                    Diagnostic(
-                        "NS211",
-                        f"{node.name} has {list(weight.shape)}, {first.name} has"
-                        f" {list(weights[first][at].shape)} under the name {name}",
-                        node.places["param"],
-                        others=(Label(span, "owned here"),) if span else (),
-                        about=About(node.name),
-                    )
-                )
+            theirs = weights[owner[0]][owner[1] : owner[1] + 1]
+            if theirs and agree(theirs[0], weight, spec.share_mode):
+                continue
+            # of copies one weight stands for all: what makes them differ is one number
+            if spec.name or owner[0] not in told:
+                told.add(owner[0])
+                diagnostics.add(explain_disagreement(node, weight, owner[0], theirs, spec.name))
     return shared
+
+
+def explain_disagreement(
+    node: Node, weight: Weight, first: Node, theirs: tuple[Weight, ...], name: str
+) -> Diagnostic:
+    """Two layers whose weights are to be one tensor, by a `name` or as copies of a block, and cannot
+    be. theirs: the first layer's, if it has such a weight.
+    """
+    other = f"{list(theirs[0].shape)}" if theirs else f"no {weight.name}"
+    fact = f"{node.name} has {list(weight.shape)}, {first.name} has {other}"
+    if name:
+        fact, word, label = f"{fact} under the name {name}", "param", "owned here"
+    else:
+        fact, word, label = f"{fact}: copies of a block with `share` have one {weight.name}", "name", "shared"
+    span, place = first.places[word], node.places[word]
+    others = (Label(span, label),) if span is not None and span != place else ()
+    return Diagnostic("NS211", fact, place, others=others, about=About(node.name))
 
 
 def agree(a: Weight, b: Weight, mode: str) -> bool:

@@ -121,13 +121,15 @@ cost much.
 """
 
 
-def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "the net") -> Piece:
-    """The message as one of Caffe's. Findings: NS021 (unknown field), NS023 (unsuitable value),
-    NS024 (given more than once).
+def decode(
+    message: Message, kind: str, diagnostics: Diagnostics, owner: str = "the net", *, in_layer: bool = False
+) -> Piece:
+    """The message as one of Caffe's; in_layer: it stands in a layer's. Findings: NS021 (unknown
+    field), NS023 (unsuitable value), NS024 (given more than once).
     """
     fields = fields_of(kind)
     if kind in LAYERS:
-        owner = f"layer {layer_name(message)}"
+        owner, in_layer = f"layer {layer_name(message)}", True
     piece = Piece(message, owner)
     foreign = FORK_WORDS.get(kind, {})
     defaults: dict[str, int] = {}
@@ -138,10 +140,11 @@ def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "
             defaults.update(own)
         slot = fields.get(name)
         if slot is None:
-            unknown(field, kind, piece, diagnostics)
+            unknown(field, kind, piece, diagnostics, in_layer)
             continue
         if isinstance(value, Message):
-            suited = decode(value, slot.message, diagnostics, owner) if slot.message else None
+            inner = slot.message
+            suited = decode(value, inner, diagnostics, owner, in_layer=in_layer) if inner else None
         else:
             suited = slot.convert(value)
         if suited is None:
@@ -164,9 +167,9 @@ def add_defaults(piece: Piece, defaults: Mapping[str, int]) -> Piece:
     return piece
 
 
-def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics) -> None:
-    """Keep a field that the tables do not know, and list it. NS008: there are more than any net
-    has.
+def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics, in_layer: bool) -> None:
+    """List a field that the tables do not know; a layer's is kept, a spec has no place for others.
+    NS008: there are more than any net has.
     """
     listed, count = not diagnostics.may_skip("NS021"), diagnostics.few["NS021"]
     if count > KEPT:
@@ -177,27 +180,26 @@ def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics) -> 
                 piece.message.name_span(field),
             )
         return
-    value = plain(field.value)
-    if field.name in piece:
-        before = piece[field.name]
-        if isinstance(before, list):
-            before.append(value)
-        else:
-            piece[field.name] = [before, value]
-    else:
-        piece[field.name] = value
+    if in_layer:
+        keep_field(field, piece)
     if not listed:
         return
     near = near_names(field.name, kind)
     label = f"did you mean {near}?" if near else "not known here"
-    diagnostics.add(
-        Diagnostic(
-            "NS021",
-            f"{field.name} of {piece.owner}; kept in the spec as it is",
-            piece.message.name_span(field),
-            label,
-        )
-    )
+    done = "kept in the spec as it is" if in_layer else "left out: a spec has no such word"
+    fact = f"{field.name} of {piece.owner}; {done}"
+    diagnostics.add(Diagnostic("NS021", fact, piece.message.name_span(field), label))
+
+
+def keep_field(field: Field, piece: Piece) -> None:
+    """Put an unknown field's value into the piece; given again, it is a list."""
+    value = plain(field.value)
+    if field.name not in piece:
+        piece[field.name] = value
+    elif isinstance(piece[field.name], list):
+        piece[field.name].append(value)
+    else:
+        piece[field.name] = [piece[field.name], value]
 
 
 @cache

@@ -49,9 +49,10 @@ def draft(
     dialect: str,
     known: Vocabulary,
     diagnostics: Diagnostics,
+    alike: dict[object, Layer | None],
 ) -> Draft | Stranger | None:
     """Read one layer by its own type; None where that was reported to fail. defaults: the blocks'
-    that it stands in, then the net's.
+    that it stands in, then the net's. alike: layers read so far, by what was said of them.
     """
     body = entry.body
     # an expression without a value was reported: its layer is no second fault
@@ -79,7 +80,9 @@ def draft(
         given = with_defaults(given, section.get(cls.type), cls)
     if given is not own.body:
         diagnostics.values += sum(len(each.items) for each in given.mapping.values())
-    layer = read_layer(
+    said = (cls, fields and len(fields.top), freeze(given))
+    # one that was refused is read again: its findings belong to its own place
+    layer = alike[said] = alike.get(said) or read_layer(
         f"{cls.type} {entry.name}", cls, own._replace(body=given), dialect, diagnostics, kind.span
     )
     if layer is not None and "stands_in" in cls.traits:
@@ -103,6 +106,16 @@ def draft(
     # beside the parameters: what a layer makes may hang on how many tops are named
     layer.__dict__["top_count"] = len(fields.top) or min(1, most)
     return Draft(entry.name, layer, fields, places(body, given))
+
+
+def freeze(item: Located) -> object:
+    """What was said, without its place: equal for texts that every reader takes alike."""
+    value = item.value
+    if isinstance(value, list):
+        return tuple(map(freeze, value))
+    if isinstance(value, dict):
+        return tuple((key, freeze(inner)) for key, inner in value.items())
+    return (value.__class__, value, item.text, item.plain_style)
 
 
 def postpone_findings(entry: Entry, found: list[Diagnostic], diagnostics: Diagnostics) -> Stranger | None:

@@ -76,6 +76,8 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     entries = drafts_in(spec.items)
     read: dict[int, Draft | Stranger | None] = {}
     own: dict[int, dict[str, Located]] = {}
+    # one object for the layers that say the same: what passes find out of a layer is found once
+    alike: dict[object, Layer | None] = {}
     for entry in entries:
         # copies of a block share their bodies: what is said of one holds for all
         if id(entry.body) not in read:
@@ -84,7 +86,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
                 if id(section) not in own:
                     own[id(section)] = defaults_of(section, known, diagnostics)
             given = (*(own[id(section)] for section in entry.defaults), defaults)
-            read[id(entry.body)] = draft(entry, given, file.dialect, known, diagnostics)
+            read[id(entry.body)] = draft(entry, given, file.dialect, known, diagnostics, alike)
             diagnostics.mark_uses(before, entry.name, entry.body.used[:2])
     check_unused(spec, lambda section: defaults_of(section, known, diagnostics), known, diagnostics)
     drafts = {

@@ -139,6 +139,7 @@ class Heads:
             self.resolved.file.dialect,
             self.resolved.vocabulary,
             self.diagnostics,
+            {},
         )
         if isinstance(made, Stranger):
             self.diagnostics.found += made.findings

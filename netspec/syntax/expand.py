@@ -109,6 +109,8 @@ class Expansion:
     """Bodies with variables put in, by body and values: copies of a block that agree share them,
     and so all that is made of them.
     """
+    unrolled: dict[object, tuple[str, tuple[Item, ...], int]] = fresh(default_factory=dict)
+    """Blocks' layers by block and values: the name of the use, its layers, how many."""
     ring: list[str] = fresh(default_factory=list)
     seen: set[str] = fresh(default_factory=set)
     """Blocks whose layers were unrolled somewhere."""
@@ -275,11 +277,7 @@ class Expansion:
             values = {k: v for k, v in own.values.items() if k != "i"}
         inner = Variables(values, (*used, *scope.used), own.places, scope.added)
         before = len(self.diagnostics)
-        defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
-        self.seen.add(name)
-        self.ring.append(name)
-        items = self.items(block.get("layers"), inner, f"{full}.", defaults)
-        self.ring.pop()
+        items = self.unroll(full, name, block, inner)
         if not items and len(self.diagnostics) == before:
             self.diagnostics.error("NS209", f"block {name} has no layers here", block.key_span("layers"))
         self.diagnostics.mark_uses(before, full, used)
@@ -303,6 +301,24 @@ class Expansion:
             copy.alias,
             at,
         )
+
+    def unroll(self, full: str, name: str, block: Located, inner: Variables) -> tuple[Item, ...]:
+        """A block's layers; of two uses with the same values the second has the first's, renamed."""
+        key = (name, inner.signature)
+        if key in self.unrolled:
+            first, items, count = self.unrolled[key]
+            self.count += count
+            return rename_items(items, first, full)
+        before, counted = len(self.diagnostics), self.count
+        defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
+        self.seen.add(name)
+        self.ring.append(name)
+        items = self.items(block.get("layers"), inner, f"{full}.", defaults)
+        self.ring.pop()
+        # a fault is found in each use
+        if len(self.diagnostics) == before:
+            self.unrolled[key] = (full, items, self.count - counted)
+        return items
 
     def counts(self, block: Located) -> bool:
         """Whether a block's text asks which copy it is: without that, copies with the same
@@ -359,6 +375,22 @@ class Expansion:
             return item
 
         return tuple(map(changing, items))
+
+
+def rename_items(items: tuple[Item, ...], old: str, new: str) -> tuple[Item, ...]:
+    """The same layers with `new` in place of `old` at the head of their names."""
+    return tuple(
+        replace_fields(
+            each,
+            name=new + each.name[len(old) :],
+            items=rename_items(each.items, old, new),
+            share=each.share and new + each.share[len(old) :],
+            alias=each.alias and new + each.alias[len(old) :],
+        )
+        if isinstance(each, Instance)
+        else Entry(new + each.name[len(old) :], each.body, each.defaults)
+        for each in items
+    )
 
 
 def names_of(

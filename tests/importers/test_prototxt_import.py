@@ -396,6 +396,27 @@ def test_a_field_given_twice(imported: Any) -> None:
     assert result.tree["layers"][0]["name"] == "s"
 
 
+def test_an_unknown_field_is_told_once_with_what_becomes_of_it(imported: Any) -> None:
+    """Of a layer, at any depth, it is kept; a spec has no place for one of the net or of the solver."""
+    layer = (
+        'layer { name: "c" type: "ReLU" bottom: "data" top: "c" odd_1: 1 include { phase: TEST odd_2: 2 } }'
+    )
+    net = (
+        INPUT.replace("input_shape {", "input_shape { odd_3: 3 ") + f"odd_4: 4 state {{ odd_5: 5 }}\n{layer}"
+    )
+    assert "odd_3" in net
+    result = imported(net, "base_lr: 0.1 odd_6: 6 test_state { odd_7: 7 }")
+    for n in range(1, 8):
+        [said] = [d for d in result.findings if f"odd_{n}" in d.fact]
+        kept = f"odd_{n}:" in result.text
+        assert (said.code, kept, "kept" in said.fact, "left out" in said.fact) == (
+            "NS021",
+            n < 3,
+            n < 3,
+            n > 2,
+        )
+
+
 SOLVER = """net: "train.prototxt" solver_type: ADAGRAD base_lr: 0.01 lr_policy: "multistep" stepvalue: 10 stepvalue: 20 gamma: 0.1
 test_iter: 5 max_iter: 100 solver_mode: GPU momentum_typo: 1"""
 
@@ -414,7 +435,6 @@ def test_solver(imported: Any) -> None:
         }
     }
     assert sorted(d.fact.split(" of ")[0] for d in result.findings) == [
-        "momentum_typo",
         "momentum_typo",
         "net",
         "solver_mode",

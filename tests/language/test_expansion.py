@@ -252,3 +252,20 @@ def test_a_misspelt_block_is_the_only_fault() -> None:
     text = f'{HEAD}{blocks}layers: [{{name: p, bloc: u, repeat: 2, vars: {{w: "${{[4, 8][i]}}"}}}}]\n'
     assert [(d.code, marked(d)) for d in found(text)] == [("NS102", "bloc")]
     assert found(text.replace("bloc:", "block:")) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fact"),
+    [
+        ('num_output: "${8 + i}"', "u.1.c has [9, 8], u.0.c has [8, 8]: copies of a block with `share` have one weight"),
+        ('num_output: 8, bias_term: "${i > 0}"', "u.1.c has [8], u.0.c has no bias: copies of a block with `share` have one bias"),
+    ],
+)  # fmt: skip
+def test_shared_copies_that_differ_are_told_apart(parameters: str, fact: str) -> None:
+    layer = f"{{name: c, type: InnerProduct, weight_filler: xavier, {parameters}}}"
+    text = (
+        f"blocks: {{b: {{layers: [{layer}]}}}}\nlayers:\n  - {{name: u, block: b, repeat: 2, share: true}}\n"
+    )
+    [d] = found("netspec: 1\ninput: {data: [N, 8]}\n" + text)
+    assert (d.code, d.fact) == ("NS211", fact)
+    assert marked(d) == "c"
