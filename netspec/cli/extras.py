@@ -17,6 +17,7 @@ EXTRAS = {
     "uvloop": "serve",
     "orjson": "serve",
     "prometheus_client": "serve",
+    "tensorboard": "tensorboard",
 }
 """Packages by the name that they are imported by, and the extra that has them; `data` and `parquet`
 are told by the sources that read such files.

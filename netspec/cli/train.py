@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netspec.cli.drawn import draw_confusion, draw_curves
 from netspec.cli.options import spec_options
 from netspec.cli.start import read_start
 
@@ -107,6 +108,9 @@ __all__ = ["command"]
     is_flag=True,
     help="Make the run RUN again: compare versions, data, and in the end the hashes of the weights.",
 )
+@click.option(
+    "--tensorboard", is_flag=True, help="Write the log for TensorBoard too, in the folder RUN/tensorboard."
+)
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @spec_options
 def command(
@@ -154,7 +158,7 @@ def command(
         return make_again(spec, folder, device, quiet, reading)
     start = read_start(words)
     with one_told(device) as world:
-        return train_here(spec, folder, resume, device, start, quiet, reading, world, words["reproducible"])
+        return train_here(spec, folder, resume, device, start, quiet, reading, world, words)
 
 
 def make_again(run: str, folder: str | None, device: str, quiet: bool, reading: "Reading") -> int:
@@ -188,7 +192,7 @@ def train_here(  # noqa: PLR0913, PLR0917 - the words of the command
     quiet: bool,
     reading: "Reading",
     world: "World",
-    reproducible: bool,
+    words: dict[str, Any],
 ) -> int:
     """Train in this process, alone or as one of several, of which the first tells."""
     from netspec.cli import report
@@ -207,28 +211,16 @@ def train_here(  # noqa: PLR0913, PLR0917 - the words of the command
         weights=start,
         progress=Silent() if quiet or not world.first else reporter(sys.stderr),
         world=world,
-        reproducible=reproducible,
+        reproducible=words["reproducible"],
+        board=words["tensorboard"],
     )
     if world.first:
         click.echo(summary(result), nl=False)
         report(list(result.findings))
         draw_curves(result.run)
+        if not result.signal and (why := draw_confusion(result.run, device, reading)):
+            click.echo(why, err=True)
     return result.exit_code
-
-
-def draw_curves(run: Path) -> None:
-    """curves.png in a run's folder, as `netspec see RUN curves` draws them."""
-    from netspec.pictures.png import write_png
-    from netspec.seeing.log import curves_of, read_log
-    from netspec.seeing.seen import Seen
-    from netspec.seeing.views.curves import draw
-    from netspec.seeing.writing import join_pictures
-
-    curves = curves_of(read_log(run))
-    if curves:
-        figures = [*draw(Seen("curves", "", (), {"curves": curves}))]
-        target = run / "curves.png"
-        write_png(target, join_pictures(figures, target), "NS673", follow=False)
 
 
 @contextmanager

@@ -31,17 +31,17 @@ class Judged(NamedTuple):
     sure: Array
 
 
-def judge(subject: NetSubject, part: str) -> Judged:
+def judge(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     """Run the test net over all its data. Raises SpecError NS684 (no such data), NS750 (no loss
-    tells classes apart).
+    tells classes apart), NS753 (more samples than `most`).
     """
     kept: dict[str, Judged] = subject.__dict__.setdefault("judged", {})
     if part not in kept:
-        kept[part] = measure(subject, part)
+        kept[part] = measure(subject, part, most)
     return kept[part]
 
 
-def measure(subject: NetSubject, part: str) -> Judged:
+def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     """The pass itself."""
     import torch
 
@@ -68,6 +68,10 @@ def measure(subject: NetSubject, part: str) -> Judged:
     if not {"val": feeds.val is not None, "test": feeds.tested}.get(part, False):
         raise fail("NS684", f"its section train has no {part}_data", path=subject.path)
     batches = feeds.batches(part, tested, net, 0, place)  # type: ignore[arg-type]
+    count = len(batches.source or ())
+    if most is not None and count > most:
+        fact = f"{count:,} samples would be run once more, {most:,} are the most that are by themselves"
+        raise fail("NS753", f"{fact}: netspec see confusion {subject.path}", path=subject.path)
     with exact_float32(), closing(batches), measuring(net, tested) as measures:
         found = {name: each for name, each in measures.items() if isinstance(each, Classes)}
         if not found:

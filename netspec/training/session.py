@@ -47,6 +47,7 @@ from netspec.training.nets import Twins, hold, join_nets, twins
 from netspec.training.pace import check_precision
 from netspec.training.pretraining.layerwise import Learned, pretrain
 from netspec.training.progress import Reporter, Silent
+from netspec.training.run.board import Board, check_board
 from netspec.training.run.folder import (
     again,
     is_run,
@@ -105,7 +106,7 @@ class Session:
     learned: tuple[Learned, ...] = ()
 
 
-def train_program(
+def train_program(  # noqa: PLR0913 - the words of the command
     program: driver.Program,
     run: Path | None = None,
     *,
@@ -115,16 +116,19 @@ def train_program(
     progress: Reporter | None = None,
     world: World = ALONE,
     reproducible: bool = False,
+    board: bool = False,
 ) -> TrainingResult:
     """Train a program in a folder, or go on there. run: None draws a name. world: the processes
     that do so together. reproducible: the same bits on any number of cores; a run goes on as it
-    began.
+    began. board: whether the log is written for TensorBoard too.
 
     Nothing is written before spec, data, net and the course of the rate are known to fit. Raises
     SpecError as `session`, `foretold` and `loop.train` do.
     """
+    if board:
+        check_board()
     with steady(reproducible or (resume and run is not None and bool(read_record(run).get("reproducible")))):
-        return train_steadily(program, run, device, resume, weights, progress, world)
+        return train_steadily(program, run, device, resume, weights, progress, world, board)
 
 
 def train_steadily(
@@ -135,6 +139,7 @@ def train_steadily(
     weights: Start | None,
     progress: Reporter | None,
     world: World,
+    board: bool,
 ) -> TrainingResult:
     """The same, as threads and algorithms are set."""
     place = find_device(world.device(device))
@@ -177,6 +182,8 @@ def train_steadily(
     with own(run, resume, world.first):
         if world.first:
             note(run, made, place, before, world)
+        if board and world.first:
+            progress = Board(run, progress or Silent())
         result = train_here(made.job, run, device=device, resume=resume, progress=progress, world=world)
     if resume:
         unheard = (*unheard, *compare_worlds(run, before.get("processes", 1), world))

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import torch
 import yaml
 from PIL import Image
 
+from netspec.cli.drawn import draw_confusion
+from netspec.read_options import PLAIN
 from netspec.training.run.folder import load_run
 from tests.children import Child, netspec
 from tests.training.specs import LAYERS, Line, document, write
@@ -321,6 +324,66 @@ def test_a_spec_from_standard_input_is_kept(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert line("train", "-", "--run", "run", "--quiet") == 0, line.err
     assert (tmp_path / "run/spec.yaml").read_text() == text
-    with Image.open(tmp_path / "run/curves.png") as curves:
-        assert curves.format == "PNG" and curves.height > curves.width > 300
+    for name in ("curves.png", "confusion.png"):
+        with Image.open(tmp_path / "run" / name) as drawn:
+            assert drawn.format == "PNG" and drawn.height > drawn.width > 300
     assert load_run(tmp_path / "run").program.name == "tiny"
+
+
+class Writer:
+    """In place of TensorBoard's: what it is told."""
+
+    made: list[tuple[str, int]] = []
+    points: list[tuple[str, float, int]] = []
+
+    def __init__(self, folder: str, purge_step: int) -> None:
+        self.made.append((Path(folder).name, purge_step))
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        self.points.append((name, value, step))
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.made.append(("closed", len(self.points)))
+
+
+def test_the_log_goes_to_tensorboard_and_on_in_the_same_folder(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package itself is an extra: without it nothing begins."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "s.yaml", solver={"max_iter": 4, "test_interval": 2, "display": 2, "snapshot": 2})
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    assert line("train", "s.yaml", "--run", "run", "--quiet", "--tensorboard") == 1
+    assert "NS657" in line.err and "netspec[tensorboard]" in line.err and not (tmp_path / "run").exists()
+    monkeypatch.setitem(sys.modules, "tensorboard", types.ModuleType("tensorboard"))
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Writer))
+    for words in (("s.yaml", "--run", "run"), ("run", "--resume", "--set", "train.solver.max_iter=6")):
+        assert line("train", *words, "--quiet", "--tensorboard") == 0, line.err
+    assert Writer.made == [("tensorboard", 1), ("closed", 12), ("tensorboard", 5), ("closed", 19)]
+    losses = [(step, value) for name, value, step in Writer.points if name == "train/loss"]
+    logged = [json.loads(text) for text in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert losses == [(each["iteration"], each["loss"]) for each in logged if each["phase"] == "train"]
+    assert {name for name, _, _ in Writer.points} == {
+        *(f"train/{name}" for name in ("loss", "learning_rate", "images_per_second")),
+        *(f"test/{name}" for name in ("loss", "accuracy")),
+    }
+
+
+def test_a_picture_that_cannot_be_drawn_costs_a_line(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "s.yaml", solver={"max_iter": 1})
+
+    def fail(*given: Any) -> None:
+        raise RuntimeError("out of ink")
+
+    with monkeypatch.context() as planted:
+        planted.setattr("netspec.seeing.judged.measure", fail)
+        assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
+    assert line.err == "no confusion.png: RuntimeError: out of ink\n"
+    monkeypatch.setattr("netspec.cli.drawn.MOST", 300)
+    assert "no confusion.png: 360 samples" in draw_confusion(tmp_path / "run", "cpu", PLAIN)
