@@ -8,26 +8,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from netspec.torch_modules.loss import Counted
+
 
 class CenterGradient(torch.autograd.Function):
     """The centres themselves; their gradient is sum (c - x) / (1 + n) for a class with n samples,
-    whatever the loss's weight.
+    whatever the loss's weight. divisor: 1 + n of each class.
     """
 
     @staticmethod
-    def forward(ctx: Any, centers: Tensor, x: Tensor, label: Tensor) -> Tensor:
-        ctx.save_for_backward(centers, x, label)
+    def forward(ctx: Any, centers: Tensor, x: Tensor, label: Tensor, divisor: Tensor) -> Tensor:
+        ctx.save_for_backward(centers, x, label, divisor)
         return centers.index_select(0, label)
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
-        centers, x, label = ctx.saved_tensors
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None, None]:
+        centers, x, label, divisor = ctx.saved_tensors
         away = torch.zeros_like(centers).index_add(0, label, centers.index_select(0, label) - x)
-        count = torch.ones_like(centers[:, 0]).index_add(0, label, torch.ones_like(x[:, 0]))
-        return away / count[:, None], None, None
+        return away / divisor[:, None], None, None, None
 
 
-class CenterLoss(nn.Module):
+class CenterLoss(Counted):
     """sum |x - c_label|^2 / (2 N); centers (classes, features)."""
 
     def __init__(self, classes: int, features: int) -> None:
@@ -36,9 +37,16 @@ class CenterLoss(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         rows, target = x.flatten(1), label.reshape(-1).long()
-        own: Any = CenterGradient.apply(self.center, rows.detach(), target)  # type: ignore[no-untyped-call]
+        own: Any = CenterGradient.apply(self.center, rows.detach(), target, self.divisor(target))  # type: ignore[no-untyped-call]
         loss: Tensor = (rows - own).square().sum() / (2 * x.shape[0])
         return loss
+
+    def divisor(self, target: Tensor) -> Any:
+        """1 + n of each class."""
+        count = torch.zeros_like(self.center[:, 0]).index_add(
+            0, target, torch.ones_like(self.center[target, 0])
+        )
+        return self.by_count(count.detach(), 0) + self.by_count(1)
 
 
 DISTANCE_EPSILON = 1e-4  # Caffe's

@@ -52,6 +52,8 @@ train:
     - {name: heavy, type: SoftmaxWithLoss, bottom: [ip, label],
        class_weight: [1, 9, 1, 1, 1, 1, 1, 1, 1, 5]}
     - {name: dice, type: DiceLoss, bottom: [ip, label]}
+    - {name: centers, type: CenterLoss, bottom: [ip, label], num_output: 10, loss_weight: 0.01,
+       center_filler: xavier}
   sync_batch_norm: true
   average: {decay: 0.9}
   solver:
