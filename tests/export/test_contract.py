@@ -101,3 +101,20 @@ def test_a_deviation_divides_behind_the_mean(words: str, tmp_path: Path) -> None
     np.testing.assert_allclose(prepare(shown.copy(), contract), by_hand, rtol=1e-5, atol=1e-5)
     tensor = torch.from_numpy(shown.copy())
     np.testing.assert_allclose(prepare(tensor, contract).numpy(), by_hand, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{}",
+        "{color: rgb}",
+        "{resize: [8, 9]}",
+        "{resize: [8, 9], crop_size: [8, 9]}",
+        "{color: rgb, scale: 1, mean_value: [0, 0, 0]}",
+    ],
+)
+def test_a_contract_that_leaves_nothing_to_the_model(words: str, tmp_path: Path) -> None:
+    """Then none of it stands in the graph, and there is nothing to compare."""
+    _, session = exported(tmp_path, words, 8, 9)
+    x = pictures(8, 9)
+    np.testing.assert_array_equal(session.run(None, {"data": x})[0], x)
