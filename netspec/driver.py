@@ -175,12 +175,14 @@ def resolve_source(source: Source, diagnostics: Diagnostics, reading: Reading = 
     return resolve_spec(expand_source(source, diagnostics, reading), diagnostics, reading)
 
 
-def expand_source(source: Source, diagnostics: Diagnostics, reading: Reading) -> Spec | None:
+def expand_source(
+    source: Source, diagnostics: Diagnostics, reading: Reading, *, glimpse: bool = False
+) -> Spec | None:
     """Text to Spec."""
     tree = read(source, diagnostics)
     if tree is None:
         return None
-    return expand(source, tree, diagnostics, settings=reading.settings)
+    return expand(source, tree, diagnostics, settings=reading.settings, glimpse=glimpse)
 
 
 def resolve_spec(spec: Spec | None, diagnostics: Diagnostics, reading: Reading) -> Resolved | None:
@@ -295,9 +297,28 @@ def bare_findings(source: Source, reading: Reading) -> list[Diagnostic]:
 @no_collection()
 @limit_cost()
 def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[Diagnostic], Looked]:
-    """The findings, and what was looked at for them."""
+    """The findings, and what was looked at for them. Of blocks that are repeated thousands of times the
+    first copies are looked at first: if all that is wrong is wrong with these, the others say it again.
+    """
+    found, looked = look_at(source, reading, bare=bare, glimpse=True)
+    if looked.spec is None or not looked.spec.cut or is_told_by_copies(found, looked):
+        return found, looked
+    return look_at(source, reading, bare=bare)
+
+
+def is_told_by_copies(found: list[Diagnostic], looked: Looked) -> bool:
+    """Whether each error of a glimpse is one of copies whose further ones were left out."""
+    cut = looked.spec.cut if looked.spec is not None else frozenset()
+    errors = [d for d in found if d.severity == "error"]
+    return bool(errors) and all(any(label.span in cut for label in d.others) for d in errors)
+
+
+def look_at(
+    source: Source, reading: Reading, *, bare: bool = False, glimpse: bool = False
+) -> tuple[list[Diagnostic], Looked]:
+    """The same, in one go."""
     diagnostics = Diagnostics(bare=bare)
-    spec = expand_source(source, diagnostics, reading)
+    spec = expand_source(source, diagnostics, reading, glimpse=glimpse)
     resolved = resolve_spec(spec, diagnostics, reading)
     if resolved is None and any(d.code == "NS209" for d in diagnostics.found) and is_library(source):
         diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.about.key != "layers"]

@@ -98,6 +98,7 @@ def settle_findings(
                 return further
     if blames_number(found) and len(found) <= ACCUSED:
         with effort.part(GUESSES) as part, suppress(SpentError):
+            part.afford(cost)
             found = with_blame(found, source, reading, part.paying(partial(findings, reading=reading), cost))
     if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
         from netspec.repair.names import resolve_names

@@ -38,10 +38,14 @@ class Effort:
         self.left = most
         self.largest = self.FIRST * most
 
-    def pay(self, cost: int) -> None:
-        """Raises SpentError, and takes nothing, where it is too much."""
+    def afford(self, cost: int) -> None:
+        """Raises SpentError where one trial is too much: nothing need be prepared for it."""
         if cost > max(self.left, self.largest):
             raise SpentError
+
+    def pay(self, cost: int) -> None:
+        """Raises SpentError, and takes nothing, where it is too much."""
+        self.afford(cost)
         self.left -= cost
         self.largest = 0
 

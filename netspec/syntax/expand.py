@@ -3,13 +3,14 @@ tree of a file. Knows no layer type.
 """
 
 import os
+from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.frozen_classes import fresh, mutable, replace_fields
-from netspec.source import Source
+from netspec.source import Source, Span
 from netspec.syntax.block_checks import (
     OF_USES,
     USE_KEYS,
@@ -33,6 +34,10 @@ __all__ = ["expand"]
 
 # repeats in repeats multiply: a few lines could ask for any number
 MOST_LAYERS = 100_000
+GLIMPSED, COPIES = 2_000, 8
+"""Layers from which on a glimpse leaves out copies of a repeat, but for so many first ones: what is wrong with
+a block is wrong with its first copies.
+"""
 APART = ("layers", "blocks", "vars", "override", "import", "base", "insert", "remove")
 """Sections that expansion itself reads; the rest has variables put in and goes on."""
 
@@ -44,9 +49,10 @@ def expand(
     *,
     settings: tuple[str, ...] = (),
     inside: bool = True,
+    glimpse: bool = False,
 ) -> Spec | None:
     """A spec's tree as entries and instances; None where the file is not a mapping. `inside` keeps
-    its paths in its own folder.
+    its paths in its own folder. glimpse: only the first copies of long repeats; Spec.cut says of which.
 
     `settings`, PATH=VALUE texts, are put into the tree with its base and imports joined in; those
     of what is joined, before that.
@@ -70,9 +76,9 @@ def expand(
     )
     blocks = tree.get("blocks") or Located({})
     check_blocks(blocks, diagnostics)
-    work = Expansion(blocks, variables, diagnostics, unread=files.failed)
+    work = Expansion(blocks, variables, diagnostics, unread=files.failed, glimpse=glimpse)
     items = work.items(tree.get("layers"), variables, "", ())
-    diagnostics.layers += work.count
+    diagnostics.layers += work.count + work.left_out
     late = tree.get("override")
     if late is not None:
         items = work.override(
@@ -82,7 +88,8 @@ def expand(
     for each in deep:
         items = work.set_inside(items, each._replace(value=variables.fill(each.value, diagnostics)))
     diagnostics.values += variables.added[0]
-    return Spec(source, root, items, folder, Blocks(blocks, frozenset(work.seen), not files.failed))
+    known = Blocks(blocks, frozenset(work.seen), not files.failed)
+    return Spec(source, root, items, folder, known, frozenset(work.cut))
 
 
 class Copy(NamedTuple):
@@ -116,6 +123,11 @@ class Expansion:
     """Blocks whose layers were unrolled somewhere."""
     unread: bool = False
     """Whether a file that may hold blocks could not be read."""
+    glimpse: bool = False
+    left_out: int = 0
+    """Layers of copies that a glimpse left out."""
+    cut: set[Span] = fresh(default_factory=set)
+    """The uses of blocks whose copies those are."""
 
     def items(
         self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]
@@ -220,9 +232,32 @@ class Expansion:
                 )
                 for i in range(copies)
             ]
-        made = (self.instance(copy, name, block, body, scope) for copy in wanted)
+        made = (self.instance(copy, name, block, body, scope) for copy in self.kept(wanted, body))
         # where one copy cannot be made, all behind it fail alike
         return list(takewhile(lambda one: one is not None, made))  # type: ignore[arg-type]
+
+    def kept(self, wanted: list[Copy], body: Located) -> Iterator[Copy]:
+        """The copies of a use that are made: all, or in a glimpse that has seen enough the first ones.
+        The last of these stands for the last of all.
+        """
+        size, use = 0, body.mapping["block"].span
+        for i, copy in enumerate(wanted, 1):
+            rest = len(wanted) - i
+            if self.glimpse and rest and i >= COPIES and self.count > GLIMPSED and use is not None:
+                self.left_out += rest * size
+                self.cut.add(use)
+                self.refuse_too_many(self.count + self.left_out, body)
+                yield copy._replace(alias=wanted[-1].alias)
+                return
+            before = self.count + self.left_out
+            yield copy
+            size = self.count + self.left_out - before
+
+    def refuse_too_many(self, count: int, place: Located) -> bool:
+        """Whether there are not yet too many layers; says where they are."""
+        if count > MOST_LAYERS:
+            self.diagnostics.error("NS008", f"a spec has at most {MOST_LAYERS} layers", place.span)
+        return count <= MOST_LAYERS
 
     def repeat(self, body: Located, scope: Variables) -> int | None:
         """How many copies; None for a plain use."""
@@ -251,8 +286,7 @@ class Expansion:
         """One copy. Names in the block's values are the spec's variables, the block's own, and
         `i`.
         """
-        if self.count > MOST_LAYERS:
-            self.diagnostics.error("NS008", f"a spec has at most {MOST_LAYERS} layers", body.span)
+        if not self.refuse_too_many(self.count, body):
             return None
         full, index = copy.name, {} if copy.number is None else {"i": copy.number}
         outer = scope.plus(index)

@@ -73,7 +73,8 @@ class Blocks:
 @frozen
 class Spec:
     """A whole spec: `root` holds every section but the layers as written; `folder` is where its
-    relative paths start.
+    relative paths start. cut: of a glimpse, the uses of blocks of whose copies only the first ones are
+    among the items.
     """
 
     source: Source
@@ -81,6 +82,7 @@ class Spec:
     items: tuple[Item, ...]
     folder: str = "."
     blocks: Blocks = Blocks()
+    cut: frozenset[Span] = frozenset()
 
     def section(self, name: str) -> Located | None:
         return self.root.get(name)
