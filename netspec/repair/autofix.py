@@ -76,10 +76,10 @@ class Hidden:
     def __init__(self, fixed: Iterable[Diagnostic]) -> None:
         self.by_line: dict[int, set[str]] = {}
         for d in fixed:
-            first = d.hides.begin[0] if d.hides is not None else 0
-            for line in (
-                range(first, first + d.hides.text.rstrip().count("\n") + 1) if d.hides is not None else ()
-            ):
+            if d.hides is None:
+                continue
+            first = d.hides.begin[0]
+            for line in range(first, first + d.hides.text.rstrip().count("\n") + 1):
                 self.by_line.setdefault(line, set()).add(d.code)
 
     def __contains__(self, found: Diagnostic) -> bool:

@@ -54,7 +54,7 @@ class Resolved:
     augment: tuple[Augmentation, ...] = ()
 
 
-def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> Resolved | None:
+def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool) -> Resolved | None:
     """Type the sections and the layers; None if the top level itself cannot be read."""
     file = read_record(SpecFile, spec.root, diagnostics, what="the spec")
     if file is None:

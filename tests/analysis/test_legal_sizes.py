@@ -328,3 +328,14 @@ def test_sizes_without_a_period_are_listed() -> None:
     found = compress(squares)
     assert all(p.last is not None for p in found)
     assert [inside(found, n) for n in range(1, LIMIT + 1)] == squares
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [(2048, 4096), (2049, 2049 + 4096), (5000, 5000 + 4096), (65536, 65536 + 4096), (65537, 4096)],
+)
+def test_sizes_behind_the_given_one_are_tried_too_where_it_is_not_too_far(given: int, limit: int) -> None:
+    layers = f"name: p, {POOL}, round_mode: EXACT"
+    (axis,) = legal_sizes(typed(net(f"[1, 1, {given - given % 2}]", layers))).axes
+    if given % 2 == 0:
+        assert axis.limit == limit

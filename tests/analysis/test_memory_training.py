@@ -1,5 +1,6 @@
 """Training memory against what autograd saves of the compiled module: distinct storages, parameters and statistics left out."""
 
+import random
 from typing import Any
 
 import pytest
@@ -7,11 +8,11 @@ import torch
 from analysis_specs import net
 
 from netspec import driver
-from netspec.analysis.memory import BYTES, find_kept, storage
+from netspec.analysis.memory import BYTES, at_peak, find_kept, last_uses, storage
 from netspec.compiled import compile
 from netspec.fusion.passes import fuse
 from netspec.ir.dims import Size, evaluate
-from netspec.ir.graph import TypedGraph
+from netspec.ir.graph import TypedGraph, Value
 from netspec.source import Source
 
 SIZES = {"N": 2, "T": 4, "S": 3, "C": 8, "H": 8, "W": 8, "D": 8, "M": 5, "V": 9, "L": 8}
@@ -166,3 +167,58 @@ def test_nothing_is_kept_before_the_first_weight_that_learns() -> None:
 def test_layers_that_run_as_one_keep_nothing_in_between(layers: str) -> None:
     graph = typed(net("[N, 3, 12, 12]", layers))
     assert abs(told(graph) / saved(graph) - 1) < 0.01
+
+
+def held_at_most(graph: TypedGraph) -> int:
+    """The same as at_peak, anew for each step: what is made and still read, or kept, and what layers keep of their own."""
+    fusions = fuse(graph)
+    own = storage(graph, fusions, training=True)
+    last, (values, extra) = last_uses(graph, fusions, own), find_kept(graph, fusions, SIZES)
+    assert extra is not None
+    kept = {own[value] for value in values}
+    nodes = graph.graph.nodes
+    born = {i.value: 0 for i in graph.graph.inputs}
+    for step, node in enumerate(nodes):
+        born |= {top: step for top in node.tops if own[top] is top}
+
+    def size(value: Value) -> int:
+        type_ = graph.types[value]
+        return BYTES[type_.dtype] * int(evaluate(type_.size, SIZES))  # type: ignore[arg-type]
+
+    return max(
+        sum(
+            size(v) for v, begun in born.items() if begun <= step and (last.get(v, step) >= step or v in kept)
+        )
+        + sum(extra.get(node, 0) for node in nodes[: step + 1])
+        for step in range(len(nodes))
+    )
+
+
+OWN = (
+    "Dropout",
+    "LRN",
+    "Softmax",
+    "Normalize",
+    "MVN",
+    "LayerNorm, axis: -1",
+    "Insanity",
+    "ReLU",
+    "Power, power: 2",
+)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_layers_keep_of_their_own_outlives_what_they_made(seed: int) -> None:
+    """The most is held late, where tops have come and gone whose layers keep something."""
+    draw = random.Random(seed)
+    lines = ["name: c, type: Convolution, num_output: 4, kernel_size: 1"]
+    for i in range(6):
+        lines.append(f"name: l{i}, type: {draw.choice(OWN)}")
+        if draw.random() < 0.5:
+            lines.append(
+                f"name: p{i}, type: Pooling, pool: AVE, kernel_size: 1, stride: {draw.choice((1, 2))}"
+            )
+    graph = typed(net("[N, 8, 24, 24]", "\n".join(lines)))
+    found = at_peak(graph, SIZES, training=True)
+    assert found is not None
+    assert sum(found.values()) == held_at_most(graph)

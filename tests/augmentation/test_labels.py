@@ -1,5 +1,6 @@
 """Labels stay true: masks and boxes go where the image goes, shares of classes sum to 1."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ from netspec.augmentation.kernels.batch import Batch
 from netspec.augmentation.kernels.boxes import Boxes
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.plan import augment, plan_rows
+from netspec.augmentation.kernels.windows import resize_windows
 from netspec.augmentation.mixing import CutMix, MixUp, Mosaic
 from netspec.augmentation.policies import RandAugment, TrivialAugment
 
@@ -208,3 +210,19 @@ def test_boxes_of_a_mosaic_lie_in_their_quarters() -> None:
             assert float((part > 127).float().mean()) > 0.8
             inside += 1
     assert inside > count
+
+
+@pytest.mark.parametrize("planes", [(), (1,), (3,), (2, 2)])
+def test_masks_of_several_planes_are_cut_out_plane_by_plane(planes: tuple[int, ...]) -> None:
+    batch = places(2)
+    assert isinstance(batch.mask, torch.Tensor)
+    count = math.prod(planes)
+    shifted = [(batch.mask + 1000 * i) for i in range(count)]
+    several = torch.stack(shifted, 1).reshape(2, *planes, H, W)
+    at, size = torch.tensor([[1, 2, 6, 8], [0, 0, 5, 5]]), (4, 7)
+    made = resize_windows(batch.replace(mask=several), at, size).mask
+    one = resize_windows(batch, at, size).mask
+    assert isinstance(made, torch.Tensor) and isinstance(one, torch.Tensor)
+    assert made.shape == (2, *planes, *size)
+    for i, plane in enumerate(made.reshape(2, count, *size).unbind(1)):
+        assert torch.equal(plane, one + 1000 * i)

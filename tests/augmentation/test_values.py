@@ -131,6 +131,9 @@ def test_draws_reach_what_the_parameters_say() -> None:
     assert float(gamma.max()) == pytest.approx(255 * (100 / 255) ** 0.5, abs=1)
     hidden = (spread(Erase(scale=(0.1, 0.3)), Batch(torch.ones(400, 1, 60, 60))) == 0).float().mean((1, 2, 3))
     assert float(hidden.min()) > 0.06 and float(hidden.max()) < 0.34 and 0.15 < float(hidden.mean()) < 0.25
+    noise = spread(Erase(scale=(0.5, 0.9), value="random"), Batch(torch.full((50, 1, 60, 60), 7.0)), 50)
+    assert 0 <= float(noise.min()) < 0.1 and 254.9 < float(noise.max()) <= 255
+    assert float((noise % 255 == 0).float().mean()) < 1e-3, "black and white are as rare as any other value"
     squares = (spread(HideAndSeek(hidden=0.3), Batch(torch.rand(400, 1, 16, 16))) * 1).flatten(1)
     assert 0.27 < float((squares == squares.mode(1, keepdim=True).values).float().mean()) < 0.36
 

@@ -1,7 +1,9 @@
 """No command runs a `python:` source unless its own command line says --allow-code: of a spec, and of a run that was trained with leave."""
 
+import ast
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from click.testing import CliRunner
 
 from netspec.cli import group
 from netspec.diagnostics.model import SpecError
+from tests.architecture.modules import FILES, walk
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 
@@ -40,6 +43,18 @@ REFUSED = [
     ("predict", "run", "--data", "python:ramps_with_leave:Ramps"),
     ("predict", "net.onnx", "--allow-uncertified", "--data", "python:ramps_with_leave:Ramps"),
 ]
+REFUSED_TOO = [
+    ("data", "net.yaml"),
+    ("data", "run"),
+    ("see", "batch", "run"),
+    ("see", "output", "net.onnx", "--allow-uncertified", "--data", "python:ramps_with_leave:Ramps"),
+    ("train", "net.yaml", "--run", "swept", "--sweep", "train.solver.base_lr=0.1,0.2"),
+    ("train", "net.yaml", "--find-lr"),
+    ("train", "run", "--reproduce", "--run", "again"),
+    ("prune", "run", "--sparsity", "0.5", "--train", "1", "--run", "small"),
+    ("export", "run", "--quantize", "int8", "-o", "small.onnx"),
+]
+"""Commands that came later; that they run with leave is the others' test."""
 NOT_LOADED = [
     ("check", "net.yaml"),
     ("time", "net.yaml", "--calls", "1"),
@@ -87,6 +102,17 @@ def test_refused_without_leave(folder: Path, monkeypatch: pytest.MonkeyPatch, wo
     assert codes(*words, "--allow-code") == [] and Path("ran").exists()
 
 
+@pytest.mark.parametrize("words", REFUSED_TOO, ids=" ".join)
+def test_no_other_command_takes_leave(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    found = codes(*words)
+    assert not Path("ran").exists()
+    assert found[:1] in (["NS121"], ["NS740"])  # NS740: a smaller file has no samples, and says why
+
+
 @pytest.mark.parametrize("words", NOT_LOADED, ids=" ".join)
 def test_what_needs_no_data_runs_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
@@ -94,3 +120,33 @@ def test_what_needs_no_data_runs_nothing(
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     assert codes(*words) == [] and not Path("ran").exists()
+
+
+def test_nothing_is_allowed_by_default() -> None:
+    """What is called allow_... is False wherever it has a default: of functions, records and options."""
+    found: dict[str, object] = {}
+    for path in FILES:
+        for node in walk(path):
+            for name, default in allowances(node):
+                found[f"{path}:{node.lineno} {name}"] = default  # type: ignore[attr-defined]
+    assert len(found) > 25
+    assert {place for place, default in found.items() if default is not False} == set()
+
+
+def allowances(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """Names of permissions that a node declares, with their defaults."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        every = [*node.args.posonlyargs, *node.args.args]
+        pairs = [*zip(reversed(every), reversed(node.args.defaults), strict=False)]
+        pairs += [*zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)]
+        for argument, default in pairs:
+            if argument.arg.startswith("allow_") and default is not None:
+                yield argument.arg, getattr(default, "value", default)
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        if node.target.id.startswith("allow_"):
+            yield node.target.id, getattr(node.value, "value", node.value)
+    elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "option":
+        words = {each.arg: getattr(each.value, "value", each.value) for each in node.keywords}
+        for name in (each.value for each in node.args if isinstance(each, ast.Constant)):
+            if str(name).startswith("--allow-") and words.get("is_flag"):
+                yield str(name), words.get("default", False)

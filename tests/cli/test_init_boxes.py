@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from PIL import Image
 
@@ -93,3 +94,15 @@ def test_a_spec_for_any_size_checks(side: int, small: float) -> None:
     program = driver.load_source(Source("d.yaml", detector_text(survey, "d", "data")))
     (found,) = program.graph("deploy").graph.outputs
     assert found.node is not None and found.node.layer.lists == 3
+
+
+@pytest.mark.parametrize(
+    ("small", "widths"), [(0.01, [16, 32, 64, 96]), (0.4, [16, 32, 64, 96, 128])], ids=["small", "large"]
+)
+def test_each_stage_is_wider_and_the_last_two_are_the_maps(small: float, widths: list[int]) -> None:
+    """Boxes that are small need finer maps: one stage less."""
+    text = detector_text(SURVEY._replace(sizes=((480, 480),), sides=(small, 0.5, 0.6, 0.9)), "d", "data")
+    layers = yaml.safe_load(text.replace("$", ""))["layers"]
+    body = [each for each in layers if str(each.get("name")).startswith("conv")][: len(widths)]
+    assert [each["num_output"] for each in body] == widths
+    assert [each["name"] for each in layers if each["name"] in ("fine", "coarse")] == ["fine", "coarse"]

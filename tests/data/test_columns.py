@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from netspec.cli import group
 from netspec.data.registry import Place, open_source, open_sources
 from netspec.data.source import Source
+from netspec.data.tables.parquet import read_parquet
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.train import DataSection
 
@@ -173,3 +174,14 @@ def test_parquet_is_read_as_the_same_table(tmp_path: Path) -> None:
         (tmp_path / "t.parquet").write_bytes(data)
         with pytest.raises(SpecError, match="NS645"):
             open_source(section, "all", Place(tmp_path))
+
+
+@pytest.mark.parametrize("cell", [None, "", "a,b", 0, -1.5, True, 10**15])
+def test_a_cell_of_parquet_is_the_text_that_csv_has(cell: Any, tmp_path: Path) -> None:
+    """What is null is empty, a truth a number, everything else as it is written."""
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(arrow.table({"x": [cell]}), tmp_path / "t.parquet")
+    wanted = {"None": "", "True": "1"}.get(str(cell), str(cell))
+    assert read_parquet(tmp_path / "t.parquet", [tmp_path]) == (["x"], [1], [[wanted]])

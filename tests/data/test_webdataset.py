@@ -85,6 +85,8 @@ def test_labels_are_numbers_words_or_in_json(tmp_path: Path) -> None:
     assert labels({"a": b"3\n", "b": b"1"}) == ([3, 1], None)
     assert labels({"a": b"0.5", "b": b"1"}) == ([0.5, 1], None)
     assert labels({"a": b"wolf", "b": b"dog"}) == ([1, 0], ("dog", "wolf"))
+    for odd in (b"wolf", b"nan", b"inf"):  # among numbers: then all are words
+        assert labels({"a": b"7", "b": odd}) == ([0, 1], ("7", odd.decode()))
     write_shard(tmp_path / "s.tar", {"a.png": picture(1), "a.json": b'{"label": 4, "kind": "x"}'})
     assert opened(tmp_path, "s.tar").labels().tolist() == [4]  # type: ignore[union-attr]
     assert opened(tmp_path, "s.tar", label="kind").classes == ("x",)

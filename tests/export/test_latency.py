@@ -156,3 +156,10 @@ def test_an_unknown_device_is_a_finding(spec: str) -> None:
         standalone_mode=False,
     )
     assert "NS105" in result.output
+
+
+def test_each_layer_takes_time_and_all_together_no_more_than_the_call(spec: str) -> None:
+    for engine in ("torch", "onnxruntime"):
+        words = ("--device", "cpu", "--calls", "3", "--engine", engine, "--json")
+        (found,) = json.loads(run("time", spec, *words)[1])
+        assert len(found["layers"]) >= 3 and all(seconds > 0 for seconds in found["layers"].values())

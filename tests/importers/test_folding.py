@@ -14,6 +14,7 @@ from netspec.analysis.fingerprint import network_hash
 from netspec.cli import group
 from netspec.importers.caffe import Converted, convert
 from netspec.importers.folding.block_names import naming, systematic
+from netspec.importers.folding.block_text import ratio
 from netspec.ir.graph import Graph
 from netspec.source import Source
 
@@ -291,3 +292,20 @@ def test_a_copy_in_the_middle_of_a_chain_is_read_elsewhere(tmp_path: Path) -> No
         for c in (made, convert(tmp_path / "net.prototxt", flat=True))
     ]
     assert network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())
+
+
+@pytest.mark.parametrize(
+    ("column", "other", "text"),
+    [
+        ((2, 4), (1, 2), "2 * {}"),
+        ((1, 2), (2, 4), "{} // 2"),
+        ((9, 15), (3, 5), "3 * {}"),
+        ((4, 6), (4, 6), ""),
+        ((3, 5), (2, 4), ""),  # no whole multiple
+        ((2, 4), (1, 3), ""),  # of the first only
+        ((2, 0), (1, 0), ""),
+        ((2.0, 4), (1, 2), ""),
+    ],
+)
+def test_a_column_is_told_by_another_that_it_is_a_multiple_of(column: Any, other: Any, text: str) -> None:
+    assert ratio(column, other) == text

@@ -15,6 +15,7 @@ import netspec
 from netspec.analysis.cost import cost
 from netspec.cli import group
 from netspec.diagnostics import SpecError
+from netspec.emit.inline import imports
 from netspec.importers.caffe import convert
 
 ROOT = Path(netspec.__file__).parents[1]
@@ -300,3 +301,18 @@ def test_a_prototxt_with_a_python_layer_imports(folder: Path) -> None:
     assert codes("imported.yaml") == ["NS123"]
     (folder / "imported.yaml").write_text("plugins: [softsign.py]\n" + made.text)
     assert codes("imported.yaml") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "bound"),
+    [
+        ("import math", {"math": "import math"}),
+        ("import os.path", {"os": "import os.path"}),  # Python binds the first part
+        ("import os.path as p", {"p": "import os.path as p"}),
+        ("import math, cmath as c", {"math": "import math", "c": "import cmath as c"}),
+        ("from os import path, sep as s", {"path": "from os import path", "s": "from os import sep as s"}),
+        ("from netspec.plugin import Layer", {}),
+    ],
+)
+def test_imports_of_a_plug_in_are_known_by_what_they_bind(line: str, bound: dict[str, str]) -> None:
+    assert imports(line) == bound

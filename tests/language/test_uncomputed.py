@@ -5,6 +5,7 @@ import pytest
 from netspec.diagnostics.model import Diagnostic
 from netspec.repair.check import check_source, fix_source
 from netspec.source import Source
+from netspec.syntax.missing_dollar import find_declared
 
 NET = """vars: {width: 16, deep: true}
 input: {data: [N, 3, 32, 32]}
@@ -57,3 +58,9 @@ def test_a_note_where_the_text_was_made_elsewhere(old: str, new: str, meant: str
 def test_other_texts_are_left_alone(word: str) -> None:
     found = first(NET.replace("num_output: 8", f'num_output: "{word}"'))
     assert found.notes == () and not any("$" in fix.text for fix in found.fixes)
+
+
+def test_what_stands_in_no_file_has_no_variables() -> None:
+    assert find_declared(None) == frozenset()
+    assert find_declared(Source("s.yaml", "layers: []\n")) == frozenset()
+    assert find_declared(Source("s.yaml", NET)) == {"width", "deep", "c", "stride"}

@@ -11,6 +11,7 @@ import torch
 import netspec
 from netspec.analysis.field.receptive_field import Field, explain_unshifted, fields, later
 from netspec.driver import load_source
+from netspec.ir.field import Step, past
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 
@@ -202,3 +203,23 @@ def test_no_proof_where_nothing_tells_which_axis_is_time(layer: str) -> None:
         later(typed, typed.graph.outputs[0], fields(typed))
         == "nothing tells which axis of x is time: call its size T"
     )
+
+
+@pytest.mark.parametrize(
+    ("causal", "mask", "row"),
+    [
+        ("false", "[2, 5]", None),
+        ("true", "[2, 5]", past(1)),
+        ("false", "[2, 5, 5]", Step(1)),
+        ("true", "[2, 5, 5]", Step(1)),
+    ],
+)
+def test_a_token_reads_its_row_of_a_mask(causal: str, mask: str, row: Step | None) -> None:
+    """Of a mask with a row for each query that row alone; of one for all, what attention itself sees."""
+    layer = f"{{name: a, type: MultiHeadAttention, num_heads: 2, causal: {causal}, bottom: [x, x, m]}}"
+    typed = load_source(
+        Source("net.yaml", f"input: {{x: [2, 5, 4], m: {mask}}}\nlayers:\n  - {layer}\n")
+    ).graph()
+    node = typed.graph.blobs["a"].node
+    assert node is not None
+    assert node.layer.field(*typed.bottoms(node))[2] == (Step(0), row, None)

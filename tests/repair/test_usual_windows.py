@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from netspec.repair.size_candidates import Usual, usual
+from netspec.repair.size_candidates import Usual, numbers, usual
+from tests.analysis.analysis_specs import net, typed
 
 
 def told(name: str, **window: Any) -> Usual:
@@ -53,3 +54,18 @@ def test_what_lies_side_by_side_or_overlaps_by_half_is_usual(
 @pytest.mark.parametrize("odd", [{"kernel_size": (3, 5)}, {"pad": None}, {"kernel_size": 3, "dilation": 0}])
 def test_nothing_is_usual_of_what_is_no_plain_window(odd: dict[str, Any]) -> None:
     assert told("kernel_size", **odd) == Usual()
+
+
+@pytest.mark.parametrize("space", [(24, 40), (24, 24)])
+def test_sizes_of_the_space_are_usual_as_their_sides_and_no_others(space: tuple[int, int]) -> None:
+    """A batch or a count of channels is no size of a picture, however alike the numbers are."""
+    text = net(f"[8, 3, {space[0]}, {space[1]}]", "name: c, type: Convolution, num_output: 5, kernel_size: 1")
+    graph = typed(text).graph
+    found = {
+        (written.value, written.span.begin): (said, factor)
+        for written, said, factor in numbers((*graph.nodes,), graph.inputs)
+    }
+    of_input = [found[key] for key in sorted(found) if key[0] in (8, 3)]
+    assert of_input == [(Usual(common=True), 1)] * 2
+    sides = Usual(ways=tuple(dict.fromkeys(space)), common=space[0] == space[1])
+    assert [found[key] for key in sorted(found) if key[0] in space] == [(sides, 0)] * 2

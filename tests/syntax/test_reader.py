@@ -225,6 +225,8 @@ def test_aliased_value_knows_who_brought_it() -> None:
         ("a: 1\n- b\n", "NS017", "b"),
         ("a: - b\n   - c\n", "NS017", "-"),
         ("description: LeNet: a net\n", "NS018", ":"),
+        ("a: : b\n", "NS018", ":"),
+        ("a:  b : c\n", "NS018", ":"),
         ("a: @b\n", "NS018", "@"),
         ("a: *b\n", "NS018", "*b"),
         ('a: "\\d"\n', "NS018", "\\d"),

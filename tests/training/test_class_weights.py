@@ -1,6 +1,7 @@
 """Weights of classes: PyTorch's numbers, fixed when a training starts, the same after a kill and in a test; samples drawn evenly."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,12 @@ def test_a_sample_that_comes_again_is_changed_anew() -> None:
     assert (epochs % 2**32 == np.arange(100) // 50).all()
     plain = Batches(data, 5, Order(True, True, 9), Feed({"x": "x", "label": "y"})).indices
     assert plain.epochs(45, 10).tolist() == [0] * 5 + [1] * 5
+
+
+@pytest.mark.parametrize("classes", [1, 2, 4])
+def test_places_that_are_ignored_need_no_class(classes: int) -> None:
+    """Nor does a net with one class have another to stand for them."""
+    x = torch.zeros(3, classes, dtype=torch.float64)
+    label = torch.tensor([0, 255, 0])
+    loss = SoftmaxWithLoss(ignore_label=255, class_weight=(2.0,) * classes)
+    torch.testing.assert_close(loss(x, label), torch.tensor(math.log(classes), dtype=torch.float64))

@@ -17,6 +17,7 @@ from netspec.repair.check import check_source
 from netspec.resolve.sections.train import InputFiller
 from netspec.source import Source
 from netspec.training.batches.fills import Fill
+from netspec.training.learners import Team
 from netspec.training.loop import train
 from netspec.training.nets import tensors_of
 from netspec.training.run.folder import load_run
@@ -268,3 +269,13 @@ train:
     assert first["noise"].shape == (16, 2) and not torch.equal(first["noise"], second["noise"])
     assert float(first["noise"].min()) >= -1 and float(first["noise"].max()) < 1
     assert train(made.job, tmp_path / "run", device="cpu").iteration == 5
+
+
+def test_only_its_own_weights_get_gradients_in_a_turn(duel: Path) -> None:
+    """Those of the others would cost a backward pass through their layers, and memory."""
+    given = session(program(duel), CPU).job
+    team = Team(given, given.parameters, 12)
+    every = {each.name: each.tensor for each in given.parameters if each.trained}
+    for learner, player in zip(team, given.players, strict=True):
+        learner.begin()
+        assert {name for name, tensor in every.items() if tensor.requires_grad} == {*player.weights}

@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.exporters.export import export_model
 from netspec.read_options import Reading
 from netspec.source import Source
+from netspec.training.batches.feeds import place_of
 from netspec.training.job import TrainingResult
 from netspec.training.loop import train
 from netspec.training.nets import tensors_of, twins
@@ -685,3 +687,29 @@ def test_transplant_takes_a_run(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     before, after = read_tensors(tmp_path / "run/weights.safetensors")[0], read_tensors(out)[0]
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "recorded", "outside"),
+    [
+        ((), 0, False),
+        (("train.data.path=../d.npz",), 0, True),
+        (("train.data.path=../d.npz", "train.solver.max_iter=1"), 0, True),
+        (("train.solver.max_iter=1", "train.test_data.path=../d.npz"), 0, True),
+        (("train.data.path=../d.npz", "train.solver.max_iter=1"), 1, False),  # a run's word
+        (("train.solver.max_iter=1", "train.val_data.path=../d.npz"), 1, True),
+        (("train.solver.max_iter=1", "name=other"), 0, False),
+    ],
+)
+def test_only_the_command_line_may_name_data_outside(
+    settings: tuple[str, ...], recorded: int, outside: bool
+) -> None:
+    """All settings are the command line's, but those that a run's folder remembers."""
+    program = SimpleNamespace(
+        reading=Reading(settings=settings, **({"recorded": recorded} if recorded else {})),
+        resolved=SimpleNamespace(
+            spec=SimpleNamespace(folder="."), file=SimpleNamespace(train=SimpleNamespace(fill={}, data=1))
+        ),
+    )
+    graph = SimpleNamespace(graph=SimpleNamespace(inputs=(), nodes=(), sources=()))
+    assert place_of(program, graph).allow_outside == outside  # type: ignore[arg-type]
