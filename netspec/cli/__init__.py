@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
@@ -107,6 +107,10 @@ def main() -> None:
     gc.set_threshold(
         50_000, 20, 20
     )  # a net of 20,000 layers is many objects and few cycles: a quarter of its check went to the collector
+    if sys.stdout.isatty():  # names may be a stranger's: none of them steers the terminal
+        from netspec.cli.terminal import Guarded
+
+        sys.stdout = cast("TextIO", Guarded(sys.stdout))
     try:
         code = group.main(prog_name="netspec", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.snippet import clean
 from netspec.serving.batcher import Batcher, Batching
 from netspec.serving.engine import Model
 from netspec.serving.statistics import Statistics
@@ -215,7 +216,7 @@ class Repository:
                     try:
                         await self.load(name, again=False)
                     except RequestError as error:
-                        print(f"netspec serve: not reloaded: {error}", flush=True)
+                        print(f"netspec serve: not reloaded: {clean(str(error))}", flush=True)
 
     def start(self) -> None:
         self.started = True

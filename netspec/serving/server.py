@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from netspec.diagnostics import fail
-from netspec.file_reading import read_bytes
+from netspec.diagnostics.snippet import clean
+from netspec.file_reading import read_bytes, real_file
 from netspec.serving.batcher import Batching
 from netspec.serving.doorkeeper import Doorkeeper, read_keys
 from netspec.serving.engine import Model, open_model
@@ -104,20 +105,30 @@ def _work(  # noqa: PLR0913 - the command's options
     scheme = "https" if secure else "http"
     rpc = None if grpc_port is None else Address(host, grpc_port, read_pem(*tls))
 
-    def open_file(path: Path) -> Model:
-        return open_model(path, device, threads, allow_uncertified=allow_uncertified)
+    def open_file(file: Path) -> Model:
+        if path.is_dir() and name is None:
+            keep_inside(file, path)
+        return open_model(file, device, threads, allow_uncertified=allow_uncertified)
 
     with _bind(host, port, shared) as listener:
         repository = Repository(files, open_file, make_batching(limits, join))
         repository.load_all()
         shown = f"[{host}]" if ":" in host else host
-        models = ", ".join(repository.models)
+        models = clean(", ".join(repository.models))
         announcement = f"serving {models} on {scheme}://{shown}:{listener.getsockname()[1]}"
         if rpc is not None:
             announcement += f" and {scheme.replace('http', 'grpc')}://{shown}:{grpc_port}"
         words = f"{announcement}\n{limits_text(limits)}"
         kept = Ways(*ways, door, secure, rpc)
         run_loop(lambda: run_server(repository, limits, listener, lambda: say(words), kept))
+
+
+def keep_inside(file: Path, folder: Path) -> None:
+    """Raises SpecError NS720 where a model of a folder is a link out of it, or no file."""
+    try:
+        real_file(file, [folder])
+    except OSError as error:
+        raise fail("NS720", error.strerror or str(error), path=str(file)) from error
 
 
 def make_secure(cert: Pathlike | None, key: Pathlike | None) -> ssl.SSLContext | None:

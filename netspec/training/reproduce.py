@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from netspec.data.facts import read_facts
 from netspec.diagnostics import Diagnostic, fail
 from netspec.read_options import PLAIN, Reading
 from netspec.training.device import find_device
 from netspec.training.job import TrainingResult
 from netspec.training.progress import Reporter
-from netspec.training.run.checkpoint import SOLVER
+from netspec.training.run.checkpoint import SOLVER, read_place
 from netspec.training.run.folder import program_of, read_record, record_of
 from netspec.training.run.weights import WEIGHTS, read_tensors
 from netspec.training.session import START, make_run, session, train_program
@@ -49,7 +51,7 @@ def reproduce(
     place = find_device(device)
     found = tuple(compare_environments(run, record, record_of(program, 0, str(place), "")))
     made = session(program, place, seed=record["seed"], facts=read_facts(run))
-    made.job.train_batches.load_state(read_tensors(run / SOLVER, [run])[1]["more"]["data"])
+    made.job.train_batches.load_state(read_place(run / SOLVER))
     made.job.train_batches.close()
     if folder is None:
         folder = make_run(program.name)
@@ -102,5 +104,5 @@ def hash_weights(run: Path) -> str:
     made = hashlib.sha256()
     for name, tensor in sorted(read_tensors(run / WEIGHTS, [run])[0].items()):
         made.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        made.update(tensor.contiguous().numpy().tobytes())
+        made.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return made.hexdigest()

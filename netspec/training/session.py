@@ -86,6 +86,7 @@ PRETRAINED = "pretrain.json"
 """The layers that were pre-trained, and the error of each by epoch."""
 SEEDS = 2**31
 USES = {"train": "samples", "val": "to validate", "test": "to test"}
+LONGEST_PART = 200
 STAMP = len("2026-11-29T12-00-00")
 
 
@@ -542,8 +543,13 @@ def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
 
 
 def folder_of(name: str) -> str:
-    """What the folder of a net's runs is called."""
-    return name.replace("/", "_").replace(os.sep, "_") or "net"
+    """What the folder of a net's runs is called: one part of a path, on one line, as long as systems
+    take one.
+    """
+    parted = ("/", os.sep)
+    safe = "".join(c if c.isprintable() and c not in parted else "_" for c in name)
+    safe = safe.encode()[:LONGEST_PART].decode(errors="ignore")
+    return safe if safe.strip(". ") else "net"
 
 
 def make_run(name: str) -> Path:

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.training.device import find_device
 from netspec.training.loop import train
+from netspec.training.run.checkpoint import read_place
+from netspec.training.run.folder import read_record
 from netspec.training.run.log import Log
 from netspec.training.run.weights import load_weights, read_tensors, write_tensors
+from netspec.training.session import find_run
 from tests.children import Child
 from tests.training.tiny import TinyNet, data, job, train_in_child, words
 
@@ -267,3 +270,51 @@ def test_weights_that_no_longer_learn(tmp_path: Path, net: type[TinyNet], count:
         ("NS690", "warning", str(tmp_path / "run"))
     ] * dead
     assert not dead or "for ip1" in result.findings[0].fact
+
+
+RECORD = {"root": "/", "spec": "s.yaml", "settings": [], "stages": [], "level": 0, "seed": 1}
+
+
+@pytest.mark.parametrize(
+    "word", ["name", "device", "versions", "threads", "processes", "reproducible", "started"]
+)
+@pytest.mark.parametrize("value", [None, [], 3.5])
+def test_what_a_record_says_is_of_its_kind(word: str, value: object, tmp_path: Path) -> None:
+    """Commands name folders by it and compare it: a word of another kind is a finding, one that is not there is none."""
+    (tmp_path / "run.json").write_text(json.dumps(RECORD))
+    assert read_record(tmp_path)["seed"] == 1
+    (tmp_path / "run.json").write_text(json.dumps(RECORD | {word: value}))
+    with pytest.raises(SpecError, match="NS683") as error:
+        read_record(tmp_path)
+    assert word in error.value.diagnostics[0].fact
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("LeNet-5", "LeNet-5"),
+        ("größe 猫", "größe 猫"),
+        ("a/b", "a_b"),
+        ("..", "net"),
+        (".", "net"),
+        ("", "net"),
+        ("../../x", ".._.._x"),
+        ("a\0b\nc\x1b[2J", "a_b_c_[2J"),
+        ("x" * 5000, "x" * 200),
+        ("猫" * 100, "猫" * 66),
+    ],
+)
+def test_a_net_s_name_is_one_part_of_a_path(name: str, folder: str, tmp_path: Path) -> None:
+    found = find_run(name, False, tmp_path)
+    assert (found.parent.parent, found.parent.name) == (tmp_path, folder)
+    found.mkdir(parents=True)
+
+
+@pytest.mark.parametrize("damage", [{}, {"more": 3}, {"more": {"data": []}}, {"iteration": [1]}])
+def test_a_solver_file_that_says_something_else_repeats_nothing(damage: dict[str, object], run: Path) -> None:
+    """Whole by its checksum, or another program's."""
+    tensors, facts = read_tensors(run / "solver.safetensors")
+    assert read_place(run / "solver.safetensors") == facts["more"]["data"]
+    write_tensors(run / "solver.safetensors", tensors, facts | damage if damage else {})
+    with pytest.raises(SpecError, match="NS674"):
+        read_place(run / "solver.safetensors")

@@ -26,7 +26,7 @@ from netspec.training.run.weights import WEIGHTS, Facts, fit, load_weights, read
 from netspec.training.shards import Together
 from netspec.training.world import ALONE, World
 
-__all__ = ["SOLVER", "Checkpoint"]
+__all__ = ["SOLVER", "Checkpoint", "read_place"]
 
 SOLVER = "solver.safetensors"
 PENDING = "weights.next.safetensors"
@@ -159,9 +159,9 @@ class Checkpoint:
             made = [read_tensors(self.run / name, [self.run])[1] for name in BEFORE.values()]
         except SpecError:
             return None
-        numbers = {facts.get("iteration") for facts in made}
-        if len(numbers) == 1:
-            return numbers.pop()
+        number, *others = (facts.get("iteration") for facts in made)
+        if type(number) is int and all(other == number for other in others):
+            return number
         return None
 
     def load_last(self) -> Facts:
@@ -222,14 +222,7 @@ class Checkpoint:
 
     def check(self, facts: Facts, path: Path) -> None:
         """Whether the facts of a solver file are ours."""
-        try:
-            check_facts(facts)
-        except JsonError as error:
-            raise fail(
-                "NS674",
-                f"it is a safetensors file, but not the state of a solver: {error}",
-                path=str(path),
-            ) from error
+        check_solver(facts, path)
         if facts["spec_hash"] != self.spec_hash:
             raise fail(
                 "NS675",
@@ -267,6 +260,23 @@ class Checkpoint:
     @property
     def device(self) -> torch.device:
         return self.team.device
+
+
+def read_place(path: Path) -> Mapping[str, Any]:
+    """Where in the data a snapshot's solver file stood. NS674: it is damaged."""
+    facts = read_tensors(path, [path.parent])[1]
+    check_solver(facts, path)
+    place: Mapping[str, Any] = facts["more"]["data"]
+    return place
+
+
+def check_solver(facts: Facts, path: Path) -> None:
+    """Raises SpecError NS674 where facts are none of a solver file."""
+    try:
+        check_facts(facts)
+    except JsonError as error:
+        said = f"it is a safetensors file, but not the state of a solver: {error}"
+        raise fail("NS674", said, path=str(path)) from error
 
 
 def check_facts(facts: Facts) -> None:

@@ -62,6 +62,17 @@ APART = ("layers", "blocks", "vars", "override")
 """Sections of a joined spec in which variables still stand."""
 CHANGES = ("base", "import", "insert", "remove")
 SEEDS = 2**63
+SAID = {
+    "name": str,
+    "device": str,
+    "versions": dict,
+    "threads": int,
+    "processes": int,
+    "reproducible": bool,
+    "started": str,
+    "spec_hash": str,
+}
+"""What a record says besides, for a person to read or another run to be compared with."""
 LONGEST = 1 << 26
 OF_FILES = ("NS001", "NS114", "NS642", "NS643", "NS707")
 
@@ -231,6 +242,8 @@ def check_record(record: dict[str, Any]) -> Record:
         "seed": int,
     }.items():
         member(record, key, kind)
+    for key, kind in SAID.items():
+        member(record, key, kind, missing=kind())
     for key in ("settings", "stages"):
         if not all(isinstance(item, str) for item in record[key]):
             raise JsonError(f"{key} must be a list of texts")
