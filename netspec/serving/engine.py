@@ -16,6 +16,7 @@ from netspec.diagnostics import fail
 from netspec.file_reading import open_file
 from netspec.imaging.contract import ImageContract
 from netspec.seal import PROBES, check_allowed
+from netspec.serving.heads import Heads
 from netspec.serving.pictures import find_pictures
 from netspec.serving.sizes import KEY, Conditions, conditions
 from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs
@@ -50,6 +51,7 @@ class Model:
     labels: Mapping[str, Sequence[str]]
     sizes: Conditions | None = None
     pictures: Mapping[str, ImageContract] = field(default_factory=dict)
+    heads: Heads = field(default_factory=Heads)
 
     def check(self, given: Mapping[str, tuple[str, Sequence[int]]]) -> None:
         """Hold given (datatype, shape) by name against the declared inputs and the sizes that the

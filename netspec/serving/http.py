@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from netspec.serving.answers import encode
 from netspec.serving.body import inflate
 from netspec.serving.config import describe_config, describe_statistics
 from netspec.serving.exchange import JSON, Request, Response, make_error, make_json
@@ -21,7 +22,7 @@ from netspec.serving.metrics import show_metrics
 from netspec.serving.openapi import describe_routes
 from netspec.serving.page import POLICY, read_page
 from netspec.serving.pictures import describe_pictures
-from netspec.serving.protocol import Inference, encode, parse
+from netspec.serving.protocol import Inference, parse
 from netspec.serving.repository import Asked, Entry, Repository
 from netspec.serving.routes import Routes
 from netspec.serving.tensors import RequestError

@@ -1,43 +1,29 @@
-"""The Open Inference Protocol's infer request and answer: bytes to a checked Inference, outputs to
-bytes. Knows no HTTP framing.
-
-Both forms of tensors (JSON and the binary tensor extension) and the classification extension.
+"""The Open Inference Protocol's infer request: bytes to a checked Inference. Both forms of tensors, JSON
+and the binary tensor extension. Knows no HTTP framing.
 """
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netspec.serving.classification import classify
 from netspec.serving.engine import Model
+from netspec.serving.heads import Place, Understood
 from netspec.serving.pictures import decode_pictures, from_base64, prepare_pixels
-from netspec.serving.tensors import NUMPY_TYPES, RequestError, datatype_of, shape_text
+from netspec.serving.tensors import NUMPY_TYPES, RequestError, shape_text
 from netspec.serving.values import (
     from_binary,
     from_json,
     from_text,
     load_json,
     split_bytes,
-    to_binary,
-    to_json,
 )
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = [
-    "Inference",
-    "Tensors",
-    "Wanted",
-    "check_values",
-    "encode",
-    "parse",
-    "read_inference",
-    "wanted_tensors",
-]
+__all__ = ["Inference", "Tensors", "Wanted", "check_values", "parse", "read_inference"]
 
 # JSON below so many bytes is read as it is: whatever stands in it, it costs little.
 LARGE_JSON = 1 << 17
@@ -100,6 +86,10 @@ def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_V
     Raises RequestError (400, 413).
     """
     end = _json_end(json_length, len(body))
+    if end < len(body):
+        known = model.heads.find(body, end)
+        if known is not None:
+            return Inference(None, known.take(body, end), known.outputs, known.patience)
     text = body[:end] if end < len(body) else body
     lists: list[memoryview] = []
     if len(text) > min(LARGE_JSON, most):  # a value takes a byte at least
@@ -107,7 +97,28 @@ def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_V
     if len(text) > LARGE_JSON:
         text = set_aside(text, lists)
     request = _object(_load(text), "the request")
-    return read_inference(request, BodyTensors(memoryview(body)[end:], lists), model)
+    inference = read_inference(request, BodyTensors(memoryview(body)[end:], lists), model)
+    if end < len(body) and inference.id is None and inference.decode is None:
+        keep_head(text, request["inputs"], inference, model)
+    return inference
+
+
+def keep_head(head: bytes, tensors: list[dict[str, Any]], inference: Inference, model: Model) -> None:
+    """Remember what a head was found to say, where all its inputs are plain numbers behind it."""
+    places, begin = [], 0
+    for tensor in tensors:
+        array, size = inference.inputs[tensor["name"]], tensor.get("parameters", {}).get("binary_data_size")
+        if (
+            size is None
+            or tensor["datatype"] in ("BYTES", "BOOL")
+            or array.dtype.name != NUMPY_TYPES[tensor["datatype"]]
+        ):
+            return
+        dtype = array.dtype.newbyteorder("<").str
+        places.append(Place(tensor["name"], dtype, array.shape, array.size, begin))
+        begin += size
+    places.sort(key=lambda place: list(inference.inputs).index(place.name))
+    model.heads.keep(head, Understood(begin, places, inference.outputs, inference.patience))
 
 
 def read_inference(request: dict[str, Any], tensors: Tensors, model: Model) -> Inference:
@@ -366,49 +377,3 @@ def _outputs(request: dict[str, Any], binary: bool, model: Model, tensors: Tenso
             )
         wanted.append(Wanted(name, _flag(parameters, "binary_data", f"output {name!r}", binary), classes))
     return wanted or [Wanted(name, binary, 0) for name in names]
-
-
-def encode(
-    name: str, version: str, request: Inference, outputs: "Mapping[str, np.ndarray]", model: Model
-) -> tuple[bytes, int | None]:
-    """The body of the answer and, where binary tensors follow the JSON, the JSON's length."""
-    tensors, binary = [], []
-    for wanted, datatype, array in wanted_tensors(request, outputs, model):
-        tensor: dict[str, Any] = {"name": wanted.name, "datatype": datatype, "shape": list(array.shape)}
-        if wanted.binary:
-            binary.append(to_binary(array))
-            tensor["parameters"] = {"binary_data_size": len(binary[-1])}
-        else:
-            tensor["data"] = to_json(array)
-        tensors.append(tensor)
-    answer = (
-        {"model_name": name, "model_version": version}
-        | ({} if request.id is None else {"id": request.id})
-        | {"outputs": tensors}
-    )
-    header = _dump(answer, any(isinstance(t.get("data"), list) for t in tensors))
-    return b"".join([header, *binary]), len(header) if binary else None
-
-
-def wanted_tensors(
-    request: Inference, outputs: "Mapping[str, np.ndarray]", model: Model
-) -> "Iterator[tuple[Wanted, str, np.ndarray]]":
-    """Each tensor of the answer with its datatype; classes in place of scores where these are asked
-    for.
-    """
-    for wanted in request.outputs:
-        array = outputs[wanted.name]
-        if wanted.classes:
-            array = classify(wanted.name, array, wanted.classes, model.labels.get(wanted.name, ()))
-        yield wanted, datatype_of(array), array
-
-
-def _dump(answer: dict[str, Any], plain: bool) -> bytes:
-    """JSON; `plain` has lists that may hold NaN or infinity, which orjson would turn into null."""
-    import orjson
-
-    if plain:
-        return json.dumps(
-            answer, default=lambda array: array.tolist(), ensure_ascii=False, separators=(",", ":")
-        ).encode()
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -9,6 +9,7 @@ import json
 import math
 import re
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -234,6 +235,8 @@ def to_binary(array: "np.ndarray") -> bytes:
     if array.dtype.kind == "O":
         encoded = [x.encode() for x in array.flat]
         return b"".join(part for x in encoded for part in (struct.pack("<I", len(x)), x))
+    if sys.byteorder == "little":
+        return array.tobytes()
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from netspec.serving.answers import wanted_tensors
 from netspec.serving.engine import Model
-from netspec.serving.protocol import Inference, read_inference, wanted_tensors
+from netspec.serving.protocol import Inference, read_inference
 from netspec.serving.rpc.messages import message_class
 from netspec.serving.rpc.wire import check_parts
 from netspec.serving.tensors import RequestError
