@@ -206,6 +206,7 @@ CODES: dict[str, Code] = {
     "NS606": Code("a process of the training has ended"),
     "NS607": Code("another number of processes than before", "warning"),
     "NS608": Code("the processes did not meet"),
+    "NS609": Code("weights of a net of another structure"),
     "NS610": Code("a sweep that cannot be made"),
     "NS611": Code("samples that cannot be drawn so"),
     "NS612": Code("runs that do not make one model"),

@@ -314,7 +314,9 @@ def session(  # noqa: PLR0913 - what a run remembers
     nets = twins(*graphs)
     started = None
     if weights is not None:
-        started = start_from(nets.parameters, weights, program.resolved.spec.source.name)
+        started = start_from(
+            nets.parameters, weights, program.resolved.spec.source.name, program.graph("deploy")
+        )
     learned = learn_layers(program, feeds, nets, weights is None and not going_on, seed, progress)
     if section.keep_zeros:
         hold_zeros(nets.parameters)

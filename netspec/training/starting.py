@@ -7,12 +7,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from netspec.diagnostics import Diagnostic, Fix, SpecError, fail
 from netspec.diagnostics.model import write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.diagnostics.words import list_briefly
+from netspec.ir.graph import TypedGraph
+from netspec.training.by_structure import Mapped, map_by_structure
 from netspec.training.divergence import all_finite
 from netspec.training.nets import copy_all
 from netspec.training.optim.solver import ParameterSpec
@@ -38,7 +41,7 @@ class Start(NamedTuple):
 class Report(NamedTuple):
     """What became of each tensor. matched: the net's names by those of the file; missing: those of
     the net that the file lacks; anew: those that were to start anew; unexpected: those of the file
-    that the net lacks.
+    that the net lacks; notes: how the file's net was another, where its names are of another library.
     """
 
     path: str
@@ -46,6 +49,7 @@ class Report(NamedTuple):
     missing: tuple[str, ...]
     anew: tuple[str, ...]
     unexpected: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """For a person."""
@@ -58,12 +62,20 @@ class Report(NamedTuple):
         ):
             if names:
                 yield f"  {list_briefly(names, SHOWN)} {what}"
+        for each in self.notes:
+            yield f"  {each}"
 
 
-def start_from(parameters: Sequence[ParameterSpec], start: Start, spec: str = "SPEC") -> Report:
-    """Copy what a file has for these parameters, all or none; the others keep their fillers.
+def start_from(
+    parameters: Sequence[ParameterSpec],
+    start: Start,
+    spec: str = "SPEC",
+    typed: TypedGraph | None = None,
+) -> Report:
+    """Copy what a file has for these parameters, all or none; the others keep their fillers. Where it
+    shares few names with the net, and they are torchvision's, layers are matched in order.
 
-    spec: the file that the net is read from, for a message. NS601: a pattern of `new` or a name of
+    typed: the net, to match by. spec: the file that the net is read from, for a message. NS601: a pattern of `new` or a name of
     `renames` stands for nothing. NS676: a tensor is of another shape or not finite, or the file has
     none of them.
     """
@@ -73,7 +85,13 @@ def start_from(parameters: Sequence[ParameterSpec], start: Start, spec: str = "S
     held, _ = read_tensors(path)
     ours = {each.name: each.tensor for each in parameters}
     found = rename(held, start.renames, path)
-    anew = tuple(name for name in ours if any(stands_for(pattern, name) for pattern in start.new))
+    alike = len(found.keys() & ours.keys())
+    mapped = None
+    if typed is not None and not start.renames and alike < len(ours) / 2:
+        mapped = match_layers(held, typed, start, path, refuses=not alike)
+    if mapped is not None:
+        held, found = dict(mapped.tensors), {**mapped.names, **{name: name for name in mapped.left}}
+    anew = tuple(name for name in ours if starts_anew(start, name))
     refuse_idle(start.new, ours)
     common = {name: found[name] for name in ours if name in found and name not in anew}
     tensors = {name: held[source] for name, source in common.items()}
@@ -86,14 +104,34 @@ def start_from(parameters: Sequence[ParameterSpec], start: Start, spec: str = "S
     unlike = {name: each for name, each in tensors.items() if each.shape != ours[name].shape}
     if unlike:
         raise SpecError(list(tell_misfits(unlike, ours, path, spec)))
-    copy_all(tensors, ours, path)
+    ones = () if mapped is None else mapped.ones
+    copy_all({**tensors, **{name: torch.ones_like(ours[name]) for name in ones}}, ours, path)
     return Report(
         start.path,
         {source: name for name, source in common.items()},
-        tuple(name for name in ours if name not in common and name not in anew),
+        tuple(name for name in ours if name not in common and name not in anew and name not in ones),
         anew,
         tuple(source for name, source in found.items() if name not in ours),
+        () if mapped is None else mapped.notes,
     )
+
+
+def match_layers(
+    held: Mapping[str, Tensor], typed: TypedGraph, start: Start, path: Path, refuses: bool
+) -> Mapped | None:
+    """The file's layers for the net's, in order, where its names are of a known family. refuses: NS609
+    where they are not the same; else names alone count then.
+    """
+    try:
+        return map_by_structure(held, typed, lambda name: starts_anew(start, name), str(path))
+    except SpecError:
+        if refuses:
+            raise
+        return None
+
+
+def starts_anew(start: Start, name: str) -> bool:
+    return any(stands_for(pattern, name) for pattern in start.new)
 
 
 def nothing_common(held: int, ours: int) -> str:

@@ -65,6 +65,7 @@ def test_the_layer_starts_anew(helps: list[str]) -> None:
         "missing": [],
         "anew": ["score.weight", "score.bias"],
         "unexpected": [],
+        "notes": [],
     }
 
 
