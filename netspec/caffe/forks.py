@@ -124,7 +124,7 @@ FORK_MESSAGES = {
     "SegAccuracyParameter": "0 metric AccuracyMetric; 0 ignore_label int*; 0 reset bool",
     "ShuffleChannelParameter": "0 group uint",
     "SmoothL1LossParameter": "0 sigma float",
-    "SolverParameter": "0 eval_type string; 0 ap_version string",
+    "SolverParameter": "0 eval_type string; 0 ap_version string; 0 show_per_class_result bool",
     "TransformationParameter": """
         0 crop_h uint; 0 crop_w uint; 0 resize_param ResizeParameter; 0 noise_param NoiseParameter; 0 emit_constraint EmitConstraint;
         0 scale_factors float*; 0 crop_width uint; 0 crop_height uint; 0 flow bool; 0 distort_param DistortionParameter;

@@ -71,6 +71,19 @@ def test_several_test_nets(imported: Any) -> None:
     assert any("one for each of 2 test nets" in d.fact for d in result.findings)
 
 
+def test_what_ssd_s_solvers_say_of_tests_is_mapped_or_named(imported: Any) -> None:
+    words = "eval_type: 'detection' ap_version: '11point' show_per_class_result: true debug_info: false"
+    result = imported(
+        SSD, f"net: 'n' base_lr: 0.1 max_iter: 9 lr_policy: 'fixed' {words} snapshot_after_train: true"
+    )
+    assert result.tree["train"]["solver"]["ap_version"] == "11point"
+    left = {d.fact.partition(" of the solver: ")[::2] for d in result.findings if "of the solver" in d.fact}
+    assert {word for word, _ in left} == {
+        "net", "eval_type", "show_per_class_result", "debug_info", "snapshot_after_train",
+    }  # fmt: skip
+    assert all("no such word" not in why for _, why in left)
+
+
 def codes(result: Imported) -> list[str]:
     return [d.code for d in result.findings]
 
