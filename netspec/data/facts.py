@@ -10,15 +10,17 @@ from typing import Any
 
 from netspec.data.source import Source
 from netspec.data.tables.columns import FORMS
+from netspec.data.tables.rows import as_raw
 from netspec.diagnostics import fail
 from netspec.file_reading import read_bytes
 from netspec.file_writing import write_text
 from netspec.strict_json import JsonError, read_object
 
-__all__ = ["FACTS", "KEY", "facts_of", "read_facts", "write_facts"]
+__all__ = ["FACTS", "KEY", "TABLE", "facts_of", "read_facts", "write_facts"]
 
-FACTS, KEY = "data.json", "netspec.data"
-"""A run's file, and the entry of an exported model's metadata that holds the same."""
+FACTS, KEY, TABLE = "data.json", "netspec.data", "netspec.table"
+"""A run's file, and the entry of an exported model's metadata that holds the same; the one that
+names the input that takes rows of a table as they are."""
 LONGEST = 1 << 26
 
 
@@ -47,11 +49,12 @@ def read_facts(run: Path) -> Mapping[str, Any]:
 
 
 def facts_of(metadata: Mapping[str, str], path: str) -> Mapping[str, Any]:
-    """The facts that a model's metadata hold; none where they are silent. Raises SpecError
-    NS721.
+    """The facts that a model's metadata hold; none where they are silent. Of one that takes rows as
+    they are, those by which sources give them so. Raises SpecError NS721.
     """
     try:
-        return check_facts(read_object(metadata.get(KEY, "{}")))
+        facts = check_facts(read_object(metadata.get(KEY, "{}")))
+        return as_raw(facts) if TABLE in metadata else facts
     except JsonError as error:
         raise fail("NS721", f"the metadata {KEY} must be a sound JSON object: {error}", path=path) from error
 
@@ -66,6 +69,8 @@ def check_facts(facts: dict[str, Any]) -> Mapping[str, Any]:
             raise JsonError(f"{word} must be true or false")
     for word in ("mean", "std"):
         check_numbers(word, facts.get(word, []))
+    if not isinstance(facts.get("field", ""), str):
+        raise JsonError("field must be a name")
     columns = facts.get("columns", [])
     if not isinstance(columns, list) or not all(map(is_column, columns)):
         raise JsonError("columns must be a list of columns, each with a name")

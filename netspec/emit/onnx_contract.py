@@ -1,30 +1,34 @@
 """The input contract inside the model: colour order, centre crop, mean, deviation and scale, so
 that whoever feeds it gives pixels as files hold them.
 
-In: an input's contract (`resolve.image_contract.ImageContract`, or None) and the type that the net
+In: an input with its contract, if it has one, and the type that the net
 computes with; out: operands. Decoding and resizing stay outside: they work on files of any size.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from netspec.emit.onnx_builder import Operand
 from netspec.emit.onnx_idioms import Builder
+from netspec.emit.onnx_rows import prepare_rows, row_type
 from netspec.ir.dims import Size, symbol
+from netspec.ir.graph import Input
 from netspec.ir.types import TensorType
 
 __all__ = ["STAGES", "prepare_input", "raw_type"]
 
-STAGES = ("crop", "color", "mean", "std", "scale")
-"""What the graph does to a picture, in this order; of each the tensor that it leaves has a name, so
+STAGES = ("crop", "color", "cells", "mean", "std", "scale")
+"""What the graph does to a picture, or a row of a table, in this order; of each the tensor that it leaves has a name, so
 that it can be compared by itself.
 """
 
 
-def raw_type(contract: Any, type_: TensorType, name: str) -> TensorType:
-    """What a caller feeds: with a centre crop, images of the contract's exact `resize`, or of any
-    height and width from the crop's on.
+def raw_type(given: Input, type_: TensorType) -> TensorType:
+    """What a caller feeds an input of the net: of a table a number for each column; with a centre
+    crop, images of the contract's exact `resize`, or of any height and width from the crop's on.
     """
+    contract, name = given.contract, given.value.name
+    if given.rows is not None:
+        return row_type(given.rows, type_)
     if contract is None or contract.crop is None:
         return type_
     exact = contract.resize if isinstance(contract.resize, tuple) and len(contract.resize) == 2 else None
@@ -33,13 +37,16 @@ def raw_type(contract: Any, type_: TensorType, name: str) -> TensorType:
 
 
 def prepare_input(
-    g: Builder, x: Operand, contract: Any, type_: TensorType, names: Mapping[str, str]
+    g: Builder, x: Operand, given: Input, type_: TensorType, names: Mapping[str, str]
 ) -> Operand:
     """x as the net wants it: centre crop at floor((size - crop) / 2), channels reversed for bgr,
     then (pixel - mean_value) / std_value * scale.
 
     names: what the tensor after each of STAGES is called.
     """
+    contract = given.contract
+    if given.rows is not None:
+        return prepare_rows(g, x, given.rows, type_, names)
     if contract is None:
         return x
     if contract.crop is not None and x.type.space != contract.crop:

@@ -161,10 +161,10 @@ class Assembly:
         contract's arithmetic.
         """
         type_, name = self.typed.types[given.value], given.value.name
-        operand = Operand(name, raw_type(given.contract, type_, name))
+        operand = Operand(name, raw_type(given, type_))
         self.inputs.append(operand)
         self.g.begin(name, {})
-        made = prepare_input(self.g, operand, given.contract, type_, self.fixed.stages[name])
+        made = prepare_input(self.g, operand, given, type_, self.fixed.stages[name])
         for axis, size in enumerate(type_.shape):
             if isinstance(size, Dim) and str(size).isidentifier():
                 self.g.symbols.setdefault(str(size), (made, axis))

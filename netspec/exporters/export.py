@@ -5,12 +5,14 @@ SpecError and no file.
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.fingerprint import network_hash
-from netspec.data.facts import KEY, read_facts
+from netspec.data.facts import KEY, TABLE, read_facts
+from netspec.data.tables.rows import rows_of_facts
 from netspec.diagnostics import fail
 from netspec.diagnostics.model import Diagnostic, SpecError
 from netspec.driver import Program, load
@@ -29,6 +31,7 @@ from netspec.exporters.quantization.quantize import Work
 from netspec.exporters.quantization.quantize import quantize as quantize_file
 from netspec.exporters.sizes import KEY as SIZES
 from netspec.exporters.sizes import sizes_of
+from netspec.frozen_classes import replace_fields
 from netspec.imaging.words import contract_of
 from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
@@ -141,7 +144,7 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
     level: certification.Level = certify if isinstance(certify, str) else "full"
     with publishing(path) as draft:
         origin = origin_of(source, weights, reading)
-        typed, net = origin.program.graph("deploy"), origin.net
+        typed, net = with_rows(origin), origin.net
         if certify:
             refuse(typed, allow_batch_dependence)
         outline = outline_model(typed, metadata(origin, typed), fused)
@@ -199,7 +202,7 @@ def certify(
     path = Path(model)
     seal_of(path)
     origin = origin_of(net, None, PLAIN)
-    typed = origin.program.graph("deploy")
+    typed = with_rows(origin)
     return certification.certify(
         origin.net,
         typed,
@@ -208,6 +211,35 @@ def certify(
         level=level,
         samples=samples_for(origin, typed, path),
     )
+
+
+def with_rows(origin: Origin) -> TypedGraph:
+    """The deployed net; of a run that learned from a table, its input takes rows as they are, where
+    what the net gets can be made of them.
+    """
+    typed = origin.program.graph("deploy")
+    facts = read_facts(origin.folder) if origin.folder is not None else {}
+    rows, name = rows_of_facts(facts), row_input(origin.program, typed, facts)
+    given = next((each for each in typed.graph.inputs if each.value.name == name), None)
+    if rows is None or given is None or typed.types[given.value].shape[1:] != (rows.made,):
+        return typed
+    inputs = tuple(each._replace(rows=rows) if each is given else each for each in typed.graph.inputs)
+    return replace_fields(typed, graph=replace_fields(typed.graph, inputs=inputs))
+
+
+def row_input(program: Program, typed: TypedGraph, facts: Mapping[str, Any]) -> str | None:
+    """The input that the first field of a table feeds: by `fields`, by its name, or the only one
+    that no other column feeds.
+    """
+    train, field = program.resolved.file.train, facts.get("field", "data")
+    said = {} if train is None or train.data is None else train.data.fields
+    names = [given.value.name for given in typed.graph.inputs if given.contract is None]
+    for name in names:
+        if said.get(name, name) == field:
+            return name
+    others = {column["name"] for column in facts.get("columns", ()) if column.get("form") == "index"}
+    left = [name for name in names if name not in said and name not in others]
+    return left[0] if len(left) == 1 else None
 
 
 def samples_for(origin: Origin, typed: TypedGraph, path: Path) -> Samples | str | None:
@@ -296,7 +328,8 @@ def copy_weights(given: Any, net: Any, program: Program) -> None:
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`),
-    .boxes (`boxes_of`), .data (what a run's data have fixed).
+    .boxes (`boxes_of`), .data (what a run's data have fixed), .table (the input that takes rows of a
+    table as they are).
 
     .image.NAME: what a caller has yet to do with an image.
     """
@@ -319,6 +352,9 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     facts = read_facts(origin.folder) if origin.folder is not None else {}
     if facts:
         found[KEY] = json.dumps(facts, ensure_ascii=False)
+    for given in typed.graph.inputs:
+        if given.rows is not None:
+            found[TABLE] = given.value.name
     found |= {f"netspec.image.{name}": json.dumps(words) for name, words in image_words(typed).items()}
     return found
 

@@ -74,7 +74,7 @@ def crops(typed: TypedGraph, writing: "Writing") -> Iterator[dict[str, Any]]:
     """An image must hold the crop that the model cuts from it."""
     for i in typed.graph.inputs:
         raw, crop = (
-            raw_type(i.contract, typed.types[i.value], i.value.name),
+            raw_type(i, typed.types[i.value]),
             i.contract.crop if i.contract is not None else None,
         )
         for size, least in zip(raw.space, crop or (), strict=False):

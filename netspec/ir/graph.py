@@ -162,7 +162,8 @@ class Node:
 
 class Input(NamedTuple):
     """A value that comes from outside. `node` is the input or data layer that declares it, if one
-    does: it then tells the type.
+    does: it then tells the type. rows: what an exported model does to rows of a table first, which
+    a run's data have fixed.
     """
 
     value: Value
@@ -170,6 +171,7 @@ class Input(NamedTuple):
     contract: Any = None
     node: Node | None = None
     span: Span | None = None
+    rows: Any = None
 
 
 @frozen

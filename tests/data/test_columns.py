@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import netspec
+import netspec.data.facts
 from netspec.cli import group
 from netspec.data.registry import Place, open_source, open_sources
 from netspec.data.source import Source
@@ -140,6 +142,104 @@ def test_raw_values_without_a_label_are_predicted_by_run_and_model(
     Path("new.csv").write_text("a,c\n1,2\n")
     with pytest.raises(SpecError, match="NS633"):
         run("predict", "run", "new.csv")
+
+
+TABLE = """input: {data: [N, 4], town: [N]}
+layers:
+  - {name: embed, type: Embed, bottom: town, input_dim: 2, num_output: 3, weight_filler: xavier}
+  - {name: all, type: Concat, bottom: [data, embed], axis: 1}
+  - {name: score, type: InnerProduct, num_output: 2, weight_filler: xavier}
+  - {name: prob, type: Softmax}
+output: prob
+train:
+  data: {source: table, path: t.csv, batch_size: 8, standardise: true, empty: mean, categories: {town: index}, split: train}
+  test_data: {source: table, path: t.csv, batch_size: 8, empty: mean, categories: {town: index}, split: test}
+  solver: {base_lr: 0.1, max_iter: 20, random_seed: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a table of large numbers, empty cells, words as ones and as an index."""
+    folder = tmp_path_factory.mktemp("rows")
+    chance = np.random.RandomState(0)
+    rows = [
+        (
+            1e6 + 3 * chance.randn(),
+            "uv"[i % 2],
+            "" if i % 7 == 1 else 0.01 * chance.randn(),
+            ("Bonn", "Rome")[i % 3 % 2],
+        )
+        for i in range(40)
+    ]
+    lines = [f"{a!r},{b},{c},{d},{int(a > 1e6)}" for a, b, c, d in rows]
+    (folder / "t.csv").write_text("\n".join(["a,kind,c,town,label", *lines, ""]))
+    (folder / "s.yaml").write_text(TABLE)
+    netspec.train(folder / "s.yaml", folder / "run")
+    netspec.export(folder / "run", folder / "m.onnx")
+    return folder
+
+
+def test_a_model_takes_rows_as_the_table_holds_them(trained: Path) -> None:
+    """A number for each column, of a word its number, NaN for an empty cell: the same answers as the run's."""
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(trained / "m.onnx")
+    assert [(each.name, each.shape) for each in session.get_inputs()] == [("data", ["N", 3]), ("town", ["N"])]
+    said = [float(line.split(",")[4]) for line in predicted(trained, "run")[1:]]
+    own = [float(line.split(",")[4]) for line in predicted(trained, "m.onnx")[1:]]
+    np.testing.assert_allclose(own, said, atol=1e-5)
+    first = np.array([[1e6 + 2, 1, np.nan]], np.float32)
+    with_mean = netspec.data.facts.read_facts(trained / "run")["columns"][2]["fill"]
+    answers = [
+        session.run(None, {"data": row, "town": np.zeros(1, np.float32)})[0]
+        for row in (first, np.where(np.isnan(first), with_mean, first).astype(np.float32))
+    ]
+    np.testing.assert_array_equal(*answers)
+    assert (
+        CliRunner().invoke(group, ["verify", str(trained / "m.onnx")], standalone_mode=False).exception
+        is None
+    )
+    certificate = netspec.certify(trained / "run", trained / "m.onnx", level="quick")
+    assert certificate.samples is not None and certificate.samples["count"] == 8 and certificate.contract > 4
+
+
+def predicted(folder: Path, model: str) -> list[str]:
+    words = ["predict", str(folder / model), str(folder / "t.csv"), "--csv", "-"]
+    return CliRunner().invoke(group, words, standalone_mode=False).output.splitlines()
+
+
+@pytest.mark.parametrize("fault", ["swapped", "missing", "another fill", "categories turned", "float32"])
+def test_a_file_that_treats_rows_otherwise_gets_no_certificate(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    from netspec.emit import onnx_rows
+
+    double, fill, spread = onnx_rows.double, onnx_rows.fill, onnx_rows.spread_out
+    facts = netspec.data.facts.read_facts(trained / "run")
+    if fault == "swapped":
+        monkeypatch.setattr(
+            onnx_rows,
+            "double",
+            lambda g, values: double(g, facts["std" if list(values) == facts["mean"] else "mean"]),
+        )
+    elif fault == "missing":
+        monkeypatch.setattr(
+            onnx_rows, "double", lambda g, values: double(g, [float(each in facts["std"]) for each in values])
+        )
+    elif fault == "another fill":
+        monkeypatch.setattr(
+            onnx_rows, "fill", lambda g, x, columns: fill(g, x, [each._replace(fill=0.0) for each in columns])
+        )
+    elif fault == "categories turned":
+        monkeypatch.setattr(onnx_rows, "spread_out", lambda g, x, column: g.Sub(1.0, spread(g, x, column)))
+    else:
+        monkeypatch.setattr(
+            onnx_rows, "double", lambda g, values: g.cast(g.const(list(values), "float32"), "float64")
+        )
+    with pytest.raises(SpecError, match="NS703") as caught:
+        netspec.export(trained / "run", trained / "bad.onnx", certify="quick")
+    assert "the rows of data" in str(caught.value) and not (trained / "bad.onnx").exists()
 
 
 @pytest.mark.parametrize("kind", ["csv", "table"])

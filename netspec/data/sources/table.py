@@ -18,6 +18,7 @@ from netspec.data.sources.csv import is_number, labels_of, read_rows
 from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind
 from netspec.data.tables.columns import Cells, columns_of, encode_rows, learn_columns, match_names
 from netspec.data.tables.parquet import read_parquet
+from netspec.data.tables.rows import RAW
 from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots
@@ -189,7 +190,7 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
     cells = Cells({name: [table.column(name)[i] for i in chosen] for name in names}, places, table.path)
     columns = known or learn_columns(cells, section)
     skipping = section.on_error == "skip" and not place.predicting
-    arrays, faults = encode_rows(cells, columns, place.predicting or skipping)
+    arrays, faults = encode_rows(cells, columns, place.predicting or skipping, RAW in place.facts)
     if skipping and faults:
         sound = [row for row in range(len(chosen)) if row not in faults]
         empty += tuple(line for row in sorted(faults) for line in tell_row(faults[row]))

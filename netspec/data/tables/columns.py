@@ -134,13 +134,13 @@ def is_finite(cell: str) -> bool:
 
 
 def encode_rows(
-    cells: Cells, columns: Sequence[Column], apart: bool
+    cells: Cells, columns: Sequence[Column], apart: bool, raw: bool = False
 ) -> tuple[dict[str, Array], dict[int, SpecError]]:
     """The fields of all rows. apart: what is wrong with a row is told of it alone, by its number;
-    else raises SpecError as encode does.
+    else raises SpecError as encode does. raw: as an exported model takes them.
     """
     try:
-        return encode(cells, columns), {}
+        return encode(cells, columns, raw=raw), {}
     except SpecError:
         if not apart:
             raise
@@ -152,19 +152,22 @@ def encode_rows(
             cells.path,
         )
         try:
-            made.append(encode(one, columns))
+            made.append(encode(one, columns, raw=raw))
         except SpecError as error:
             faults[row] = error
-            made.append(encode(one, columns, blank=True))
+            made.append(encode(one, columns, blank=True, raw=raw))
     return {name: np.concatenate([each[name] for each in made]) for name in made[0]}, faults
 
 
-def encode(cells: Cells, columns: Sequence[Column], blank: bool = False) -> dict[str, Array]:
+def encode(
+    cells: Cells, columns: Sequence[Column], blank: bool = False, raw: bool = False
+) -> dict[str, Array]:
     """Field data (D,) float32: numbers, and a 1 for each category of one_hot columns, in the order
     of the columns; a field of its own, (), for each index column.
 
     Raises SpecError NS654 for all empty cells and all that are no numbers, NS634 for categories
-    that the training data did not have. blank: 0 for whatever stands there.
+    that the training data did not have. blank: 0 for whatever stands there. raw: a number for each
+    column of data, of a category its number, NaN for an empty cell that has a fill.
     """
     if blank:
         nothing = {name: ["0"] * len(cells.places) for name in cells.columns}
@@ -175,11 +178,14 @@ def encode(cells: Cells, columns: Sequence[Column], blank: bool = False) -> dict
     fields: dict[str, Array] = {}
     for column in columns:
         if column.form == "number":
-            parts.append(read_numbers(cells, column, faults)[:, None])
+            own = column._replace(fill=np.nan) if raw and column.fill is not None else column
+            parts.append(read_numbers(cells, own, faults)[:, None])
             continue
         codes = read_codes(cells, column, faults)
         if column.form == "index":
             fields[column.name] = codes
+        elif raw:
+            parts.append(codes.astype(np.float32)[:, None])
         else:
             parts.append(np.eye(len(column.categories), dtype=np.float32)[codes])
     if faults:

@@ -33,7 +33,7 @@ def measure(source: Source) -> dict[str, Any]:
     for values in pieces(source, first):  # again, by the mean: of large numbers squares alone lose all digits
         square += ((values - mean) ** 2).sum(0)
     deviation = np.sqrt(square / len(source))
-    return {"mean": mean.tolist(), "std": np.where(deviation > 0, deviation, 1.0).tolist()}
+    return {"field": first, "mean": mean.tolist(), "std": np.where(deviation > 0, deviation, 1.0).tolist()}
 
 
 def pieces(source: Source, first: str) -> Any:
@@ -49,7 +49,8 @@ class Standardised(Subset):
     def __init__(self, source: Source, facts: Mapping[str, Any]) -> None:
         super().__init__(source, np.arange(len(source)))
         self.left_out = source.left_out
-        self.facts = {**source.facts, "mean": facts["mean"], "std": facts["std"]}
+        words = ("field", "mean", "std")
+        self.facts = {**source.facts, **{word: facts[word] for word in words if word in facts}}
         self.mean, self.std = (np.array(facts[key], np.float64) for key in ("mean", "std"))
         self.first, field = next(iter(source.fields.items()))
         if field.shape != self.mean.shape:

@@ -12,7 +12,7 @@ from netspec.emit.onnx_contract import raw_type
 from netspec.emit.onnx_model import names_of
 from netspec.exporters.certification.cases import SAMPLES, Case, Values, array, cases, number
 from netspec.exporters.certification.compare import EPS
-from netspec.exporters.certification.reference import Reference
+from netspec.exporters.certification.reference import Reference, prepare
 from netspec.exporters.certification.session import Session, reason
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads
@@ -52,7 +52,7 @@ class Bench:
         self.single = Reference(net, typed, device, double=False)
         self.names = names_of(typed)
         given = typed.graph.inputs
-        self.inputs = {i.value.name: raw_type(i.contract, typed.types[i.value], i.value.name) for i in given}
+        self.inputs = {i.value.name: raw_type(i, typed.types[i.value]) for i in given}
         self.values = {i.value.name: values_of(i, typed) for i in given}
         self.real: Mapping[str, Array] = {}
         self.states = {
@@ -125,6 +125,8 @@ class Bench:
             name: array(case, type_, self.values[name], i)
             for i, (name, type_) in enumerate(self.inputs.items())
         }
+        rows = {i.value.name: i.rows for i in self.typed.graph.inputs if i.rows is not None}
+        data |= {name: each.draw(data[name]) for name, each in rows.items()}
         return {**data, **{name: zeros(shape, case) for name, shape in self.states.items()}}
 
     def rounds(self, case: Case, session: Session, values: Sequence[Value]) -> Iterator[Run]:
@@ -166,10 +168,20 @@ class Bench:
 
     def shaken(self, feed: "Mapping[str, Array]", values: Sequence[Value]) -> "Tensors":
         """torch in float32, each input moved in its last bit; nothing of a net with state."""
+        import numpy as np
+
         if self.states:
             return {}
+        shaken = {name: perturb(array, i) for i, (name, array) in enumerate(feed.items())}
+        if not any(given.rows for given in self.typed.graph.inputs):
+            return self.single.run(shaken, values)
+        # a category is moved by no last bit: of rows what is made of them is
+        made = {
+            given.value.name: prepare(feed[given.value.name], given, np.float32)
+            for given in self.typed.graph.inputs
+        }
         return self.single.run(
-            {name: perturb(array, i) for i, (name, array) in enumerate(feed.items())}, values
+            shaken, values, {name: perturb(array, i) for i, (name, array) in enumerate(made.items())}
         )
 
     def memory(self, value: Value, case: Case) -> int:

@@ -173,7 +173,7 @@ class Certification:
         of a crop.
         """
         for given in self.typed.graph.inputs:
-            if given.contract is not None:
+            if given.contract is not None or given.rows is not None:
                 for case in crop_cases(base, self.bench.cut(given)):
                     self.contract(given, case)
 
@@ -189,17 +189,17 @@ class Certification:
                 with self.exported.show([*names.values()], self.device, end) as session:
                     made = session.run(feed)
         except CannotRunError as error:
-            raise fault(f"the image contract of {name}", unrunnable(error), case) from error
-        exact, single = (
-            stages(feed[name], given.contract, np.float64),
-            stages(feed[name], given.contract, np.float32),
-        )
+            raise fault(f"{contract_words(given)} of {name}", unrunnable(error), case) from error
+        if given.rows is not None:
+            exact = single = given.rows.stages(feed[name])
+        else:
+            exact, single = (stages(feed[name], given.contract, kind) for kind in (np.float64, np.float32))
         got = feed[name]
-        for word in [w for w in exact if w != "pixels"]:
+        for word in [w for w in exact if w in WORDS]:
             got = made.get(names[word], got)
             found = difference(got, exact[word], single[word], 1.0)  # no sums
             if not found.agrees:
-                raise fault(f"the image contract of {name}, {WORDS[word]}", found, case)
+                raise fault(f"{contract_words(given)} of {name}, {WORDS[word]}", found, case)
             self.tally.contract += 1
 
     # --- each layer alone --------------------------------------------------------------------------------------------
@@ -394,11 +394,11 @@ class Certification:
     def check_arrival(self, take: Take, run: Run) -> None:
         """What the model makes of a sample before its first layer is what training makes of it."""
         for given in self.typed.graph.inputs:
-            if given.contract is not None:
+            if given.contract is not None or given.rows is not None:
                 name = given.value.name
                 found = difference(run.got[given.value], take.prepared[name], take.prepared[name], 1.0)
                 if not found.agrees:
-                    raise fault(f"the image contract of {name}", found, run.case)
+                    raise fault(f"{contract_words(given)} of {name}", found, run.case)
                 self.tally.contract += 1
 
     # --- a model that does not run -----------------------------------------------------------------------------------
@@ -436,12 +436,18 @@ class Certification:
 
 
 WORDS = {
+    "cells": "fills and categories",
     "crop": "the crop",
     "color": "the order of colours",
     "mean": "mean_value",
     "std": "std_value",
     "scale": "the scale",
 }
+
+
+def contract_words(given: Input) -> str:
+    """What is done to an input before the first layer, in words."""
+    return "the image contract" if given.rows is None else "the rows"
 
 
 def floor_noise(noise: "Array", truth: "Array") -> "Array":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netspec.exporters.certification.compare import EPS
-from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.graph import Input, Node, TypedGraph, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Reference", "apply_contract", "rounding", "stages", "twin"]
+__all__ = ["Reference", "apply_contract", "prepare", "rounding", "stages", "twin"]
 
 
 class Reference:
@@ -61,7 +61,7 @@ class Reference:
         for given in self.typed.graph.inputs:
             name = given.value.name
             if prepared is None:
-                data = apply_contract(feed[name], given.contract, dtype)
+                data = prepare(feed[name], given, dtype)
             else:
                 data = real(prepared[name], dtype)
             tensors.append(torch.from_numpy(np.ascontiguousarray(data)).to(self.device))
@@ -186,6 +186,13 @@ def real(data: "Array", dtype: Any) -> "Array":
     if data.dtype.kind == "f":
         return data.astype(dtype)
     return data
+
+
+def prepare(data: "Array", given: Input, dtype: Any) -> "Array":
+    """What a caller feeds as the net's input."""
+    if given.rows is not None:
+        return real([*given.rows.stages(data).values()][-1], dtype)
+    return apply_contract(data, given.contract, dtype)
 
 
 def apply_contract(data: "Array", contract: Any, dtype: Any) -> "Array":

@@ -165,14 +165,17 @@ def open_part(
     wanted: Wanted,
     contract: "ImageContract | None" = None,
     shape: Shape | None = None,
+    raw: bool = False,
 ) -> "Source | str":
     """The wanted data of a run as training opens them; the classes are those that it wrote down, so
     training data need not be at hand to test.
 
-    contract, shape: of the first input in place of the spec's.
+    contract, shape: of the first input in place of the spec's. raw: rows of a table as an exported
+    model takes them.
     """
     from netspec.data.facts import read_facts
     from netspec.data.registry import Role, data_of, default_part, open_source
+    from netspec.data.tables.rows import as_raw
     from netspec.training.batches.feeds import place_of, section_of
     from netspec.training.run.folder import read_classes
 
@@ -190,6 +193,8 @@ def open_part(
     )
     if contract is not None:
         place = place._replace(contract=contract, shape=shape)
+    if raw:
+        place = place._replace(facts=as_raw(place.facts))
     return open_source(opened, default_part(opened, role, alike), place)
 
 
@@ -243,6 +248,8 @@ def take_samples(
         return f"they do not feed {', '.join(inputs.keys() - every.keys())}"
     raw = {name: list(every[name]) for name in inputs}
     for name, given in inputs.items():
+        if given.rows is not None and name in feed.fields:
+            raw[name] = raw_rows(program, folder, wanted, some.indices, feed.fields[name])
         if given.contract is None or name not in feed.fields:
             continue
         contract, want = given.contract, as_fed(given, typed)
@@ -255,6 +262,13 @@ def take_samples(
         fitting(name, want, raw[name])
     boxes = frozenset(name for name, field in feed.fields.items() if source.fields[field].boxes)
     return in_takes(typed, test, raw, every, boxes)
+
+
+def raw_rows(program: Program, folder: Path, wanted: Wanted, numbers: "Array", field: str) -> "list[Array]":
+    """Rows of a table as the user of the model gives them."""
+    opened = open_part(program, folder, wanted, raw=True)
+    assert not isinstance(opened, str)
+    return list(opened.batch(numbers)[field])
 
 
 def take_layer_samples(program: Program, typed: TypedGraph, wanted: Wanted) -> Samples | str:
@@ -303,7 +317,7 @@ def as_fed(given: Input, typed: TypedGraph) -> Shape:
     """The shape of one sample that the model takes of an input, its contract's crop not yet made;
     None where the size is open.
     """
-    shape = raw_type(given.contract, typed.types[given.value], given.value.name).shape[1:]
+    shape = raw_type(given, typed.types[given.value]).shape[1:]
     return tuple(size if isinstance(size, int) else None for size in shape)
 
 

@@ -61,7 +61,9 @@ def quantize(work: Work, kind: Kind, model: Path, certificate: Certificate, devi
     """
     judged = work.samples(COMPARED)
     feeds = feeds_of(work.samples(CALIBRATED)) if kind == "int8" else []
-    contract = frozenset(i.value.name for i in work.typed.graph.inputs if i.contract is not None)
+    contract = frozenset(
+        i.value.name for i in work.typed.graph.inputs if i.contract is not None or i.rows is not None
+    )
     smaller = make_smaller(kind, model, contract)
     made = smaller.convert(feeds)
     sides = Sides(smaller.whole, judged, names_of(work.typed).tensors, device)
