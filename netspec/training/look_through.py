@@ -13,7 +13,8 @@ from netspec.data.finite import find_not_finite
 from netspec.data.inventory.cache import NAME, read_cache
 from netspec.data.inventory.classes import Rules, judge_labels, judge_masks
 from netspec.data.inventory.pictures import Picture
-from netspec.data.inventory.take import Inventory, folder_behind, judge, list_some, take_inventory
+from netspec.data.inventory.take import Bad, Inventory, folder_behind, judge, list_some, take_inventory
+from netspec.data.mended import Mended
 from netspec.data.source import Array, Source, Subset
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError, fail
@@ -40,13 +41,15 @@ def look_through(
     progress: Reporter,
     numbers: Mapping[str, Collection[str]] = MappingProxyType({}),
     rules: Mapping[str, Rules] = MappingProxyType({}),
+    resuming: bool = False,
 ) -> Looked:
     """Look at every picture file of some parts: whole, while they can be kept decoded for the
     training, which then need not read them again; else at their headers and ends.
 
     skipping: parts whose files are left out where they cannot be read, and samples in memory that
     hold numbers which are not finite. numbers: by part, the fields in which these must be; rules:
-    by part and field, what labels may be. Raises SpecError NS647 for all files of the other parts,
+    by part and field, what labels may be. resuming: of files that are as they were, what the run
+    itself found holds, so that it goes on with the same samples. Raises SpecError NS647 for all files of the other parts,
     NS650 where none is left, NS651 for all masks that hold what is no class.
     """
     refuse([each for name, source in sources.items() for each in look_at_labels(source, rules.get(name, {}))])
@@ -59,9 +62,11 @@ def look_through(
     said = [tell_rows_skipped(sources[name], lines) for name, lines in rows.items()]
     names = [line for lines in rows.values() for line in lines]
     if not folders:
-        return Looked(kept, tuple(dict.fromkeys(names)), {}, tuple(said))
+        return Looked(mend(kept, skipping), tuple(dict.fromkeys(names)), {}, tuple(said))
     with progress.looking(sum(len(some) for _, some in folders.values())) as tick:
         found = take_inventory({name: sources[name] for name in folders}, False, known, tick, keeping=True)
+    if resuming:
+        found = hold_to(found, known)
     files = {path: picture for part in found.parts for path, picture in part.files.items()}
     skipped = {path for part in found.parts if part.name in skipping for path in part.files}
     refuse(judge(found._replace(bad=tuple(each for each in found.bad if each.path not in skipped))))
@@ -75,7 +80,39 @@ def look_through(
     kept |= {name: without(sources[name], part, files) for name, part in folders.items()}
     said += [*judge(found._replace(bad=())), *([tell_skipped(found)] if found.bad else [])]
     names += [each.path for each in found.bad]
-    return Looked(kept, tuple(dict.fromkeys(names)), files, tuple(said))
+    return Looked(mend(kept, skipping), tuple(dict.fromkeys(names)), files, tuple(said))
+
+
+def mend(sources: Mapping[str, Source], skipping: Container[str]) -> dict[str, Source]:
+    """The sources; those that skip, and are read as they are used, with a sound sample in place of
+    each that is found damaged then.
+    """
+    return {
+        name: Mended(source) if name in skipping and not source.streams and source.whole() is None else source
+        for name, source in sources.items()
+    }
+
+
+def hold_to(found: Inventory, known: Mapping[str, Picture]) -> Inventory:
+    """What an inventory found, of unchanged files what was known of them before."""
+
+    def before(path: str, now: Picture) -> Picture:
+        then = known.get(path)
+        if then is None or (then.size, then.time) != (now.size, now.time) or not then.size:
+            return now
+        return now._replace(fault=then.fault, code=then.code)
+
+    parts = tuple(
+        part._replace(
+            pictures={path: before(path, each) for path, each in part.pictures.items()},
+            masks={path: before(path, each) for path, each in part.masks.items()},
+        )
+        for part in found.parts
+    )
+    bad = [
+        Bad(path, each.code, each.fault) for part in parts for path, each in part.files.items() if each.fault
+    ]
+    return found._replace(parts=parts, bad=tuple(bad))
 
 
 def sift(source: Source, numbers: Collection[str]) -> tuple[Source, tuple[str, ...]]:

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.render import render
 from netspec.diagnostics.words import list_briefly
 from netspec.training.device import exact_float32, find_device, move, to_device
 from netspec.training.divergence import LISTED, Idle, all_finite, first_not_finite, layer_name
@@ -34,6 +35,7 @@ from netspec.training.run.owner import check_room, own
 from netspec.training.run.weights import BEST, WEIGHTS, load_weights
 from netspec.training.shards import Shards, Together
 from netspec.training.sharing import Sharing
+from netspec.training.spoilt import Lost, place_fault
 from netspec.training.world import ALONE, World
 
 __all__ = ["LAST_FINITE", "train", "train_here"]
@@ -136,6 +138,7 @@ class Training:
         self.ended, self.before_test = "", dict[str, Any]()
         self.display = words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
         self.read_every = 1 if device.type == "cpu" else LOSSES_PER_READ
+        self.lost = Lost(job.train_batches, job.test_batches, job.final_batches)
         self.begun = 0
         self.saved = -1
         self.position, self.since = job.train_batches.position, time.perf_counter()
@@ -214,7 +217,34 @@ class Training:
             self.show()
         if snapshot and i % snapshot == 0:
             self.save()
+        self.tell_lost()
         self.reporter.iteration(i, self.team.loss)
+
+    def tell_lost(self) -> None:
+        """Say and log what was found damaged when it was read, and left out."""
+        for found in self.lost.tell():
+            self.reporter.say(render([found], color=False))
+        if lines := self.lost.write():
+            self.log.write(
+                {"phase": "data", "iteration": self.team.iteration, "skipped": len(lines), "files": lines}
+            )
+
+    def next_batch(self, clean: bool) -> Any:
+        """The next batch. What cannot be read ends the training, whose last state is kept: of this
+        iteration where it is clean, nothing of it being done yet.
+        """
+        try:
+            return next(self.job.train_batches)
+        except SpecError as error:
+            raise self.tell_spoilt(error, clean) from error
+
+    def tell_spoilt(self, error: SpecError, clean: bool) -> SpecError:
+        """What cannot be read, with the iteration; a snapshot is taken."""
+        i = self.team.iteration
+        if clean and self.world.size == 1:
+            self.save()
+        self.log.write({"phase": "end", "iteration": i, "reason": "data"})
+        return place_fault(error, i, self.max_iter, self.run, self.saved)
 
     def iterate(self) -> None:
         """The turn of each learner: its updates, mostly one."""
@@ -230,8 +260,9 @@ class Training:
         """
         learner.begin()
         self.spread.forget()
-        for _ in range(learner.words.iter_size):
-            learner.batch = to_device(learner.share(next(self.job.train_batches)), self.device)
+        for number in range(learner.words.iter_size):
+            clean = number == 0 and learner is self.team.learners[0]
+            learner.batch = to_device(learner.share(self.next_batch(clean)), self.device)
             self.outputs = self.pace.run(learner.net, learner.batch, self.spread.run)
             loss = learner.net.total_loss
             if not isinstance(loss, Tensor) or not loss.requires_grad:
@@ -311,15 +342,20 @@ class Training:
     def measure(self, batches: TestBatches) -> dict[str, float] | None:
         """The test net's means over some data; None: interrupted."""
         assert self.job.test_net is not None
-        return evaluate(
-            self.job.test_net,
-            batches,
-            self.device,
-            self.words.test_iter,
-            lambda: self.interrupt.signal is not None,
-            version=self.words.ap_version,
-            world=self.sharing.testing,
-        )
+        try:
+            found = evaluate(
+                self.job.test_net,
+                batches,
+                self.device,
+                self.words.test_iter,
+                lambda: self.interrupt.signal is not None,
+                version=self.words.ap_version,
+                world=self.sharing.testing,
+            )
+        except SpecError as error:
+            raise self.tell_spoilt(error, True) from error
+        self.tell_lost()
+        return found
 
     def test_best(self) -> bool:
         """Measure the test data once, by the weights that the validation data chose; those of the

@@ -288,7 +288,7 @@ def session(  # noqa: PLR0913 - what a run remembers
     """The job of a program. seed: in place of the spec's; weights: a file to start from;
     class_weights: those that the run began with, in place of the data's; known: what an earlier
     look at the data found; facts: what the run's data have fixed; going_on: a snapshot's weights
-    will take the place of those that the net begins with.
+    will take the place of those that the net begins with, and its samples are those that it had.
 
     Raises SpecError: NS613 (the precision is not there), NS647 (files of the data that cannot be
     read, all of them), NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
@@ -308,7 +308,8 @@ def session(  # noqa: PLR0913 - what a run remembers
     typed = {role: graphs[role != "train"] for role in feeds.parts()}
     numbers = {role: feeds.numbers(role, graph) for role, graph in typed.items()}
     rules = {role: feeds.rules(role, graph) for role, graph in typed.items()}
-    looked = look_through(feeds.parts(), skipping_parts(section), known, progress or Silent(), numbers, rules)
+    skipping = skipping_parts(section)
+    looked = look_through(feeds.parts(), skipping, known, progress or Silent(), numbers, rules, going_on)
     feeds = feeds.with_parts(looked.sources)
     torch.manual_seed(seed)
     nets = twins(*graphs)

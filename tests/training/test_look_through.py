@@ -123,6 +123,53 @@ def test_a_run_that_lost_its_damaged_files_goes_on_as_if_it_had_not_stopped(
     assert weights("part") == weights("whole")
 
 
+def spoil(path: Path) -> None:
+    """Damage that neither the header nor the end tells."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("room", [0, 3 * 64 * 5])
+def test_damage_found_when_it_is_read_is_stepped_over_and_named_once(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """Whether a part of the pictures fits into memory or none; a run that stopped goes on to the same weights."""
+    monkeypatch.setattr("netspec.data.sources.image_folder.MEMORY", room)
+    bad = photos / "train/dog/5.png"
+    spoil(bad)
+    spoil(photos / "test/dog/1.png")
+    monkeypatch.setattr("netspec.training.data_findings.LOOKED", 1)
+    train((SKIP, SKIP), "a/whole")
+    train((SKIP, SKIP), "b/part", settings=["train.solver.max_iter=3"])
+    train((SKIP, SKIP), "b/part", resume=True, settings=["train.solver.max_iter=6"])
+    assert weights("b/part") == weights("a/whole")
+    lines = [json.loads(line) for line in Path("a/whole/log.jsonl").read_text().splitlines()]
+    named = [name for line in lines if line["phase"] == "data" for name in line["files"]]
+    assert [str(bad) in name for name in named].count(True) == 1 and len(named) == 2
+    (Path("net.yaml")).write_text(SPEC % (SKIP, ""))
+    with pytest.raises(SpecError) as caught:
+        netspec.train("net.yaml", "tested")
+    said = caught.value.diagnostics[0]
+    assert any(str(photos / "test/dog/1.png") in (line or "") for line in (said.path, *said.notes))
+
+
+def test_damage_found_when_it_is_read_ends_a_training_that_loses_nothing(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finding names file and iteration; with the file left out the run goes on to what it would have been."""
+    monkeypatch.setattr("netspec.data.sources.image_folder.MEMORY", 0)
+    monkeypatch.setattr("netspec.training.data_findings.LOOKED", 1)
+    bad = photos / "train/dog/5.png"
+    spoil(bad)
+    found = refused(run="stopped")
+    assert (found.code, found.path) == ("NS647", str(bad)) and "for iteration" in found.notes[-2]
+    settings = ["train.data.on_error=skip"]
+    assert train(run="stopped", resume=True, settings=settings).iteration == 6
+    train((SKIP, ""), "whole")
+    assert weights("stopped") == weights("whole")
+
+
 def test_changed_data_are_no_data_to_go_on_with(photos: Path) -> None:
     train(settings=["train.solver.max_iter=3"])
     path = photos / "train/dog/2.png"

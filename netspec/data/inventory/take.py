@@ -177,10 +177,8 @@ class Look(NamedTuple):
 
     def at_sample(self, folder: ImageFolder, index: int) -> list[tuple[str, Picture]]:
         """All files of a sample by their paths, its picture first."""
-        decoding = self.decoding or (self.keeping and folder.room > 0)
-        found = [
-            (str(file.path), self.at_file(file, decoding or file.always)) for file in folder.files_of(index)
-        ]
+        files = folder.files_of(index)
+        found = [(str(file.path), self.at_file(file, self.decoding or file.always)) for file in files]
         picture = found[0][1]
         folder.lengths[index] = picture.size
         if picture.plain:
@@ -220,7 +218,9 @@ def look_at_files(
     masks: dict[str, Picture] = {}
     for start in range(0, len(numbers), STEP):
         some = numbers[start : start + STEP].tolist()
-        for first, *others in folder.map(partial(look.at_sample, folder), some):
+        # asked once for all of these, so that what is decoded does not hang on which thread was first
+        now = look._replace(decoding=look.decoding or (look.keeping and folder.room > 0))
+        for first, *others in folder.map(partial(now.at_sample, folder), some):
             pictures[first[0]] = first[1]
             masks |= others
         tick(len(some))
