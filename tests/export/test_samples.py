@@ -170,8 +170,8 @@ def test_a_wrong_contract_is_seen_in_samples_alone(
     nothing_else(monkeypatch)
     assert said(export_model(run, run / "sound.onnx"))["count"] == 6
 
-    def planted(g: Any, x: Any, contract: Any, *rest: Any) -> Any:
-        return sound(g, x, contract.replace(**WRONG[wrong]), *rest)
+    def planted(g: Any, x: Any, given: Any, *rest: Any) -> Any:
+        return sound(g, x, given._replace(contract=given.contract.replace(**WRONG[wrong])), *rest)
 
     monkeypatch.setattr(onnx_model, "prepare_input", planted)
     with pytest.raises(SpecError, match=r"NS703.*the image contract of data"):
@@ -220,7 +220,9 @@ def test_a_contract_that_is_misread_twice(tmp_path: Path, monkeypatch: pytest.Mo
         return contract and contract.replace(color="rgb")
 
     monkeypatch.setattr(
-        onnx_model, "prepare_input", lambda g, x, contract, *rest: sound(g, x, wrong(contract), *rest)
+        onnx_model,
+        "prepare_input",
+        lambda g, x, given, *rest: sound(g, x, given._replace(contract=wrong(given.contract)), *rest),
     )
     for module in (reference, certify):
         monkeypatch.setattr(
