@@ -233,6 +233,9 @@ def describe(made: Session, place: torch.device, run: Path) -> Iterator[str]:
     trained = sum(each.tensor.numel() for each in made.job.parameters if each.trained)
     facts.append(f"{trained:,} parameters")
     yield f"{made.program.name}: {', '.join(facts)}, on {place}"
+    whole, known = sum(each.decoded for each in made.looked.pictures.values()), len(made.looked.pictures)
+    if whole < known:  # of the others damage in the middle shows when they are read
+        yield f"{known:,} files looked at by header and end, {whole:,} of them whole"
     yield f"run {run}"
 
 

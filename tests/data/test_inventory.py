@@ -21,6 +21,7 @@ from netspec.data.inventory.pictures import Picture, look_at
 from netspec.data.inventory.take import Inventory, judge, take_inventory
 from netspec.data.source import Array, ArraySource, Field, Rows, Source, Subset
 from netspec.imaging.decode import to_pixels
+from netspec.imaging.headers import read_header
 from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
 
@@ -303,3 +304,44 @@ def test_labels_on_disk_are_looked_at_with_their_samples() -> None:
     assert found.code == "NS651" and "sample 301 has 9 at row 2, column 3" in found.fact
     assert [*judge_labels(OnDisk(), {"label": LabelRule(10)}, True)] == []
     assert [*judge_labels(Subset(OnDisk(), np.array([301])), rules, False)] == [found]
+
+
+def test_headers_are_those_that_pillow_reads() -> None:
+    """Or nobody's: what is turned, unusual or doubtful is Pillow's to judge."""
+    known = 0
+    for kind in ("PNG", "JPEG"):
+        for mode in ("L", "RGB", "P", "LA", "RGBA", "1", "CMYK", "I;16"):
+            for words in (
+                {},
+                {"progressive": True},
+                {"comment": b"x" * 300},
+                {"dpi": (72, 72), "icc_profile": b"p" * 90},
+            ):
+                file = io.BytesIO()
+                try:
+                    Image.new(mode, (37, 19)).save(file, kind, **words)  # type: ignore[arg-type]
+                except OSError:
+                    continue
+                found, image = read_header(file.getvalue()), Image.open(file)
+                known += found is not None
+                if found is not None:
+                    assert found == (kind, image.mode, 37, 19)
+                for end in range(0, file.tell(), 3):
+                    cut = read_header(file.getvalue()[:end])
+                    assert cut in (None, found)
+    assert known == 4 * 5 + 4 * 2
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for kind in ("PNG", "JPEG", "BMP", "GIF"):
+        file = io.BytesIO()
+        noise().save(file, kind, exif=exif) if kind in ("PNG", "JPEG") else noise().save(file, kind)
+        assert read_header(file.getvalue()) is None
+    random = np.random.RandomState(0)
+    for kind in ("PNG", "JPEG"):
+        whole = bytearray(saved(kind))
+        for _ in range(300):
+            bad = bytearray(whole)
+            for at in random.randint(0, 60, 3):
+                bad[at] = random.randint(256)
+            found = read_header(bytes(bad))
+            assert found is None or found.width * found.height <= 1 << 26

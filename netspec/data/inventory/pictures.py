@@ -18,6 +18,7 @@ from netspec.data.source import Array
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in, stat_in
 from netspec.imaging.decode import MAX_BYTES, is_flat, open_picture, picture_faults, upright_size
+from netspec.imaging.headers import read_header
 from netspec.imaging.wide import tell_mode
 
 __all__ = ["UNKNOWN", "Decoder", "Picture", "look_at"]
@@ -104,6 +105,11 @@ def look_into(file: BinaryIO, found: Picture, name: str, decode: Decoder, decodi
     data = file.read(min(found.size, MAX_BYTES) + 1 if decoding else HEAD)
     ends = data[:END], data[-END:] if len(data) >= found.size else read_tail(file, found.size)
     found = found._replace(mark=zlib.crc32(ends[1], zlib.crc32(ends[0], found.size & 0xFFFFFFFF)))
+    header = None if decoding else read_header(data)
+    if header is not None:
+        plain = found._replace(**header._asdict())
+        if ends_well(plain, *ends):
+            return plain
     try:
         with picture_faults(name, found.size):
             if len(data) > MAX_BYTES:
