@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -158,7 +159,7 @@ def open_picture(file: BinaryIO, name: str) -> Image.Image:
 def to_eight_bit(image: Image.Image, name: str, remarks: Remarks) -> Image.Image:
     """The image with 8 bits a channel, its EXIF kept, as wide.py makes them of 16."""
     if is_wide(image):
-        return like(image, to_narrow(image, name, remarks, MAX_BYTES))
+        return like(image, to_narrow(image, name, remarks, MAX_BYTES, partial(open_picture, name=name)))
     if image.mode not in EIGHT_BIT:
         raise fail("NS647", f"pixels of the kind {image.mode} are not 8 or 16 bit integers", path=name)
     return image

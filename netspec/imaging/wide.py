@@ -3,7 +3,8 @@ bits. Pillow reads 16 bits of gray whole, of colours one half at a time.
 """
 
 import io
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -20,6 +21,8 @@ GRAY_ALPHA = "LA;16B"
 """How Pillow says that PNG has gray and alpha, which it makes red, green, blue and alpha of."""
 COLORS = {"RGB": 3, "RGBA": 3, "CMYK": 4}
 """Channels of a mode that are colours; one behind them is alpha."""
+Opening = Callable[[BinaryIO], Image.Image]
+"""Opens a picture as decode.py does."""
 TURNED = {f"{mode};16{have}": f"{mode};16{want}" for mode in COLORS for have, want in ("BL", "LB", "NB")}
 """The layout of each mode with the two bytes of a number the other way round. N, of compressed
 TIFF, is this machine's, low byte first wherever netspec runs."""
@@ -55,15 +58,16 @@ def layout_of(tile: Any) -> str:
     return str(tile[3][0] if isinstance(tile[3], tuple) else tile[3])
 
 
-def to_narrow(image: Image.Image, name: str, remarks: Remarks, most: int) -> Image.Image:
+def to_narrow(image: Image.Image, name: str, remarks: Remarks, most: int, opening: Opening) -> Image.Image:
     """A wide image with 8 bits a channel: the greatest value is white, 65,535, or 4,095 where no
     colour is above it, since cameras and scanners store 12 bits so. A colour that stands for
-    transparency becomes alpha, by all its bits. most: bytes that are read of its file.
+    transparency becomes alpha, by all its bits. most: bytes that are read of its file; opening: opens
+    it once more.
     """
     mode = "L"
     if has_wide_colors(image):
         mode = mode_of(image)
-        wide = read_colors(image, most)
+        wide = read_colors(image, most, opening)
     else:
         wide = np.asarray(image).astype(np.int64)[..., None]
     count, key = COLORS.get(mode, 1), image.info.get("transparency")
@@ -86,16 +90,22 @@ def narrow(wide: Array, name: str, remarks: Remarks) -> Array:
     return made.clip(0, 255).astype(np.uint8)
 
 
-def read_colors(image: Image.Image, most: int) -> Array:
+def read_colors(image: Image.Image, most: int, opening: Opening) -> Array:
     """All bits of an image with wide colours, not yet loaded, (h, w, channels). Its pixels are
     decoded twice: as they lie, and as if the bytes of each number lay the other way round, which
     makes Pillow keep the lower one. Raises what Pillow raises.
     """
     data = read_whole(image, most)
+
+    def load_as(layouts: dict[str, str]) -> Array:
+        again: Any = opening(io.BytesIO(data))
+        again.tile = [call_otherwise(tile, layouts) for tile in again.tile]
+        return np.asarray(again).astype(np.int64)
+
     if mode_of(image) == "LA":  # its four bytes a pixel lie as 8 bits of four channels do
-        each = load_as(data, image, {GRAY_ALPHA: "RGBA"})
+        each = load_as({GRAY_ALPHA: "RGBA"})
         return each[..., ::2] * 256 + each[..., 1::2]
-    return load_as(data, image, {}) * 256 + load_as(data, image, TURNED)
+    return load_as({}) * 256 + load_as(TURNED)
 
 
 def read_whole(image: Image.Image, most: int) -> bytes:
@@ -108,13 +118,6 @@ def read_whole(image: Image.Image, most: int) -> bytes:
     if len(data) > most:
         raise OSError(f"more than {most:,} bytes")
     return data
-
-
-def load_as(data: bytes, image: Image.Image, layouts: dict[str, str]) -> Array:
-    """The numbers that Pillow reads, the layout of the bytes called otherwise."""
-    again: Any = Image.open(io.BytesIO(data), formats=[image.format or ""])
-    again.tile = [call_otherwise(tile, layouts) for tile in again.tile]
-    return np.asarray(again).astype(np.int64)
 
 
 def call_otherwise(tile: Any, layouts: dict[str, str]) -> Any:
