@@ -24,7 +24,7 @@ TINT = 0.55
 """Of a class's colour over the picture: enough to tell classes, and what lies below."""
 LEAST = 32
 """Steps from which on numbers along an axis are a wave."""
-POINTS = 2000
+POINTS, SIDE = 2000, 256
 
 
 def describe_output(
@@ -47,6 +47,8 @@ def describe_output(
         order = np.argsort(-values.reshape(-1).astype(np.float64), kind="stable")[:TOP]
         top = [(name_at(labels, int(i)), float(values.reshape(-1)[i])) for i in order]
         return {**found, "kind": "scores", "top": top}
+    if len(shape) == 2 and min(shape) > 1 and (labels or sorts):
+        return {**found, "kind": "steps", "likeliest": values.argmax(0).tolist()}
     if len(shape) == 2 and shape[-1] >= LEAST and shape[0] <= len(SERIES):
         return {**found, "kind": "wave"}
     return {**found, "kind": "numbers", "least": float(values.min()), "greatest": float(values.max())}
@@ -68,16 +70,19 @@ def draw_output(name: str, values: Array, said: dict[str, Any], given: Array | N
         return Figure(title, places(values, given), tell_places(said))
     if kind == "scores":
         return Figure(title, bars(said["top"], name), "")
+    if kind == "steps":
+        points = [(float(t), float(k)) for t, k in enumerate(said["likeliest"])]
+        told = f"the likeliest of {len(values)} classes at each step"
+        return Figure(title, line_chart(name, {"likeliest class": points}, "step"), told)
     if kind == "wave":
         step = max(1, values.shape[-1] // POINTS)
         lines = {f"channel {i}": [(float(t), float(row[t])) for t in range(0, len(row), step)]
                  for i, row in enumerate(values.astype(np.float64))}  # fmt: skip
         return Figure(title, line_chart(name, lines, "step"), range_of(values))
     rows = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
-    least = 24 if max(rows.shape) <= 24 else 1
-    return Figure(
-        title, tile([gray(rows[:1024, :1024])], least=least * max(rows.shape), gap=0), range_of(values)
-    )
+    side = max(rows.shape)
+    least = max(24 * min(side, 24), SIDE)
+    return Figure(title, tile([gray(rows[:1024, :1024])], least=least, gap=0), range_of(values))
 
 
 def range_of(values: Array) -> str:

@@ -24,6 +24,8 @@ __all__ = ["own_samples", "samples_of", "show_pixels"]
 TRIED = (192, 224, 227, 256, 299, 320, 128, 96, 64, 48, 32, 16, 8)
 """Sizes of a photograph for nets whose input is open, in the order that they are tried."""
 LARGEST = 4096
+STEPS = 64
+"""Of an axis that is open, where the net takes so many: few would show no more of a sequence than a dot."""
 DRAWN = "numbers drawn from a normal distribution, for no input was given"
 PHOTOGRAPH = "flower.jpg"
 
@@ -192,15 +194,15 @@ def whole(subject: Subject, name: str) -> int:
 
 
 def least_shapes(subject: Subject) -> dict[str, tuple[int, ...]]:
-    """Shapes of all inputs, a batch of one; open sizes are the first number from 8 on that is
-    legal.
+    """Shapes of all inputs, a batch of one; open sizes are STEPS, else the first number from 8
+    on that is legal.
     """
     if not isinstance(subject, NetSubject):
         return {name: (1, *(n or 8 for n in taken.shape)) for name, taken in subject.taken.items()}
     typed = subject.typed
     inputs = {i.value.name: typed.types[i.value] for i in typed.graph.inputs if i.value.name in subject.taken}
     names = {n for t in inputs.values() for size in t.shape for n in symbols(size)}
-    for side in (*range(8, 129), *range(7, 0, -1), 224):
+    for side in (STEPS, *range(8, 129), *range(7, 0, -1), 224):
         sizes = {name: 1 if name == "N" else side for name in names}
         shapes = {name: tuple(int_of(evaluate(s, sizes)) for s in t.shape) for name, t in inputs.items()}
         if refusal(subject, shapes) is None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from netspec.data.samples import Sample
 from netspec.diagnostics import fail
-from netspec.pictures.shapes import Drawing, Shape, Text
+from netspec.pictures.shapes import Drawing, Line, Shape, Text
 from netspec.seeing.seen import Array
 from netspec.seeing.subject import Subject
 
@@ -13,6 +13,8 @@ __all__ = ["LETTERS", "alphabet", "draw_logo", "letters_of", "sequence_input"]
 LETTERS = "ACGT"
 COLORS = {"U": "#d62839", "A": "#109648", "C": "#255c99", "G": "#b3770a", "T": "#d62839"}
 WIDE, TALL, LEAST = 22, 80, 0.06
+LEFT, TOP, EVERY = 34, 26, 5
+"""Of a logo: room for the bits and the title, and every how many places one has its number."""
 DRAWN = 40
 """Letters of a drawn sequence, where a net takes any number."""
 
@@ -51,17 +53,25 @@ def letters_of(sample: Sample, name: str, seed: int, subject_fixed: bool = False
 def draw_logo(shares: Array, title: str, letters: str = LETTERS) -> Drawing:
     """A sequence logo of shares (4, K): letters as high as what they tell, in bits, of two at most.
 
+    Places are counted from 1.
+
     R = log2 4 + sum over letters of p log2 p;  a letter is p R high     (Schneider, Stephens 1990)
     """
-    shapes: list[Shape] = [Text(4, 16, title, 13, bold=True)]
+    count, bottom = shares.shape[1], float(TOP + TALL)
+    shapes: list[Shape] = [Text(LEFT, 16, title, 13, bold=True), Text(4, 16, "bits", 10, fill="soft")]
+    for number in (0, 1, 2):
+        y = bottom - number / 2 * TALL
+        shapes.append(Line(((LEFT, y), (LEFT + count * WIDE, y)), "line"))
+        shapes.append(Text(LEFT - 6, y + 4, str(number), 10, "end", "soft"))
     bits = 2 + (shares * np.log2(shares.clip(1e-9))).sum(0)
-    for k in range(shares.shape[1]):
-        y = 24.0 + TALL
+    for k in range(count):
+        left, y = LEFT + k * WIDE, bottom
+        if k == 0 or (k + 1) % EVERY == 0:
+            shapes.append(Text(left + WIDE / 2, bottom + 14, str(k + 1), 10, "middle", "soft"))
         for i in np.argsort(shares[:, k], kind="stable").tolist():
             height = float(shares[i, k] * bits[k]) / 2 * TALL
             if height >= LEAST * TALL:
                 letter = letters[i]
-                size = height / 0.72
-                shapes.append(Text(4 + k * WIDE, y, letter, size, fill=COLORS[letter], wide=WIDE - 2))
+                shapes.append(Text(left, y, letter, height / 0.72, fill=COLORS[letter], wide=WIDE - 2))
                 y -= height
-    return Drawing(8 + shares.shape[1] * WIDE, 30 + TALL, tuple(shapes))
+    return Drawing(LEFT + 8 + count * WIDE, bottom + 20, tuple(shapes))

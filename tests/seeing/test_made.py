@@ -9,6 +9,8 @@ import torch
 import yaml
 
 from netspec.diagnostics import SpecError
+from netspec.pictures.shapes import Line, Text
+from netspec.seeing.sequences import draw_logo
 from netspec.seeing.subject import NetSubject, open_subject
 from tests.seeing.test_views import see
 
@@ -60,6 +62,24 @@ def test_planted_motifs_are_found(tmp_path: Path) -> None:
     )
 
 
+def test_logos_have_axes() -> None:
+    """Bits at the left, the numbers of places below; a sure letter is as high as two bits."""
+    shares = np.full((4, 7), 0.25)
+    shares[:, 2] = (0, 0, 1, 0)
+    drawing = draw_logo(shares, "f")
+    words = [shape for shape in drawing.shapes if isinstance(shape, Text)]
+    assert {"bits", "0", "1", "2", "5"} <= {text.text for text in words}
+    (letter,) = [text for text in words if text.wide]
+    lines = sorted(shape.points[0][1] for shape in drawing.shapes if isinstance(shape, Line))
+    assert (
+        letter.text == "G"
+        and letter.y == lines[-1]
+        and letter.size * 0.72 == pytest.approx(lines[-1] - lines[0])
+    )
+    (fifth,) = [text for text in words if text.text == "5"]
+    assert fifth.x > letter.x + letter.wide and fifth.y > lines[-1]
+
+
 def test_mutations_are_what_a_change_does(tmp_path: Path) -> None:
     net = deepbind(tmp_path)
     seen = see("mutations", net, seed=3)
@@ -109,6 +129,10 @@ def test_text_is_drawn_by_a_seed(tmp_path: Path) -> None:
     subject = open_subject(str(tmp_path / "run"))
     seen = see("sample", subject, count=9, temperature=0.0, primer="ab")
     assert seen.values["text"] == "abcabcabcab"
+    output = see("output", subject)  # along time: all steps of one text, not the first step
+    (said,) = output.values["outputs"].values()
+    assert said["kind"] == "steps" and said["shape"] == [3, 12] and len(set(said["likeliest"][2:])) == 3
+    assert see("maps", subject, layer=subject.layers[-1]).arrays[subject.layers[-1]].shape == (12, 3)
     warm = [see("sample", subject, count=12, temperature=9.0, seed=seed).values["text"] for seed in (1, 1, 2)]
     assert warm[0] == warm[1] != warm[2]
     with pytest.raises(SpecError, match="NS757"):

@@ -135,6 +135,16 @@ def made_bytes(values: Any) -> Any:
     return ((values - values.min()) / (values.max() - values.min()) * 255).round().astype(np.uint8)
 
 
+def test_scores_of_places_are_an_overlay_where_a_loss_reads_them_so() -> None:
+    """Three classes are no colours; and what three channels without a loss are, is a picture."""
+    seen = see("output", "zoo:fcn-shapes")
+    assert seen.values["outputs"]["score"]["kind"] == "places"
+    (figure,) = [f for f in find_view("output").draw(seen) if f.name.startswith("score")]
+    pixels = figure.pixels()
+    assert pixels is not None and min(pixels.shape[:2]) >= 128
+    assert see("output", "zoo:unsharp").values["outputs"].popitem()[1]["kind"] == "picture"
+
+
 def test_predict_draws_one_answer(run: Path, tmp_path: Path, line: Line) -> None:
     assert line("predict", run, "--data", "digits", "--index", 4, "-o", tmp_path / "a.png") == 0
     assert np.asarray(Image.open(tmp_path / "a.png")).std() > 10

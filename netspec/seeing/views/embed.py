@@ -25,6 +25,8 @@ __all__ = ["WHOLE", "draw", "see"]
 WHOLE = True
 MOST, BATCH, K, KEPT, LEAST = 360, 64, 5, 30, 12
 SIDE, TILE = 640, 18
+COLORS = (*SERIES, "#a50026", "#7fbc41", "#e6ab02", "#35978f")
+"""Of classes: ten digits are to be told apart, not eight."""
 METHODS = ("tsne", "pca")
 
 
@@ -122,13 +124,13 @@ def draw(seen: Seen) -> Iterator[Figure]:
     names = sorted({str(label) for label in labels})
     shapes: list[Shape] = []
     for i, (x, y) in enumerate(seen.arrays["places"].tolist()):
-        color = SERIES[names.index(str(labels[i])) % len(SERIES)]
+        color = COLORS[names.index(str(labels[i])) % len(COLORS)]
         left, top = 4 + x * (SIDE - TILE - 8), 24 + y * (SIDE - TILE - 8)
         shapes.append(Rect(left, top, TILE, TILE, color, title=str(labels[i])))
         if "thumbnails" in seen.arrays:
             shapes.append(Image(left + 2, top + 2, TILE - 4, TILE - 4, seen.arrays["thumbnails"][i]))
     for i, name in enumerate(names[:20]):
-        shapes.append(Text(8 + 32 * i, 16, name[:4], 12, fill=SERIES[i % len(SERIES)], bold=True))
+        shapes.append(Text(8 + 32 * i, 16, name[:4], 12, fill=COLORS[i % len(COLORS)], bold=True))
     yield Figure(
         "Layout",
         Drawing(SIDE, SIDE + 20, tuple(shapes)),

@@ -14,6 +14,7 @@ from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
 from netspec.pictures.words import only, when
 from netspec.seeing.finite import are_finite, check_finite
+from netspec.seeing.one import of_layer
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import Subject
@@ -32,7 +33,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     layers = [subject.layer(asked.layer)] if asked.layer is not None else choose(subject.layers)
     made = subject.activations(sample.arrays, layers)
     arrays = {
-        name: value[0] for name, value in made.items() if value.ndim > 1 and len(value) and value[0].size
+        name: of_layer(subject, name, value) for name, value in made.items() if value.ndim > 1 and value.size
     }
     if not arrays:
         raise fail("NS750", "no layer has a map of one sample", path=subject.path)

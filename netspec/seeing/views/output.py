@@ -8,8 +8,9 @@ as a wave; as many numbers as the picture that was given has pixels as a picture
 from collections.abc import Iterator
 
 from netspec.pictures.figure import Figure
-from netspec.pictures.tiles import tile
+from netspec.pictures.tiles import enlarge, tile
 from netspec.pictures.words import when
+from netspec.seeing.one import of_output
 from netspec.seeing.outputs import describe_output, draw_output
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Asked, Seen
@@ -19,6 +20,8 @@ __all__ = ["WHOLE", "draw", "see"]
 
 WHOLE = True
 INPUT = "input"
+LEAST = 256
+"""Pixels along a picture, or nearly: smaller ones have each pixel repeated."""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
@@ -26,7 +29,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     sample = samples_of(subject, asked)[0]
     made = subject.run(sample.arrays)
     like = subject.taken[subject.picture].shape if subject.picture else ()
-    arrays = {name: value[0] if value.ndim else value.reshape(1) for name, value in made.items()}
+    arrays = {name: of_output(subject, name, value) for name, value in made.items()}
     outputs = {
         name: describe_output(value, subject.labels.get(name, ()), sorts(subject, name), like)
         for name, value in arrays.items()
@@ -44,17 +47,30 @@ def see(subject: Subject, asked: Asked) -> Seen:
 
 
 def sorts(subject: Subject, name: str) -> bool:
-    """Whether an output is shares of classes, by the layer that makes it."""
+    """Whether an output is scores of classes, by the layer that makes it or the loss that reads it."""
     if not isinstance(subject, NetSubject):
         return name in subject.labels
     node = next((v.node for v in subject.typed.graph.outputs if v.name == name), None)
-    return node is not None and "normalizes_scores" in node.layer.traits
+    if node is not None and "normalizes_scores" in node.layer.traits:
+        return True
+    return name in judged_outputs(subject)
+
+
+def judged_outputs(net: NetSubject) -> set[str]:
+    """The values that a loss or a measure of the test net reads as scores of classes."""
+    if net.program.resolved.file.train is None:
+        return set()
+    nodes = net.program.training_graph("test").graph.nodes
+    return {node.bottoms[0].name for node in nodes if node.layer.answers == "classes" and node.bottoms}
 
 
 def draw(seen: Seen) -> Iterator[Figure]:
     """The input, then each output."""
     given = seen.arrays.get(INPUT)
     if given is not None:
-        yield Figure("The input", tile([given], least=128, gap=0), seen.values["sample"])
+        yield Figure("The input", tile([given], least=LEAST, gap=0), seen.values["sample"])
     for name, said in seen.values["outputs"].items():
-        yield draw_output(name, seen.arrays[name], said, given)
+        figure = draw_output(name, seen.arrays[name], said, given)
+        if said["kind"] in ("picture", "places") and (pixels := figure.pixels()) is not None:
+            figure = figure._replace(body=enlarge(pixels, LEAST))
+        yield figure
