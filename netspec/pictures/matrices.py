@@ -54,7 +54,8 @@ def matrix_drawing(made: Matrix) -> Drawing:
     for i, name in enumerate(made.rows if small else ()):
         shapes.append(Text(left - 6, top + (i + 0.5) * tall + 4, cut(name), SIZE, "end"))
     for j, name in enumerate(made.columns if small else ()):
-        shapes.append(Text(left + (j + 0.5) * side, top - 6, cut(name, int(side / 6)), 11, "middle", "soft"))
+        head = cut(name, int(side / 6))
+        shapes.append(Text(left + (j + 0.5) * side, top - 6, head, 11, "middle", "soft", room=side - 4))
     if made.down:
         shapes.append(Text(left, top + height * tall + 18, made.down, 11, fill="soft"))
     wide = max(

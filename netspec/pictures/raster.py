@@ -1,6 +1,5 @@
 """Shapes as pixels, on white paper. In: a Drawing; out: bytes (h, w, 3)."""
 
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +7,8 @@ import numpy as np
 
 from netspec.diagnostics import fail
 from netspec.pictures.colors import LIGHT, Array
-from netspec.pictures.shapes import Drawing, Image, Line, Rect, Shape, Text
+from netspec.pictures.fonts import escape, font_of, set_text
+from netspec.pictures.shapes import Drawing, Image, Line, Rect, Shape, Text, text_width
 
 __all__ = ["can_raster", "raster"]
 
@@ -18,8 +18,6 @@ SHARP, MOST = 16_000_000, 48_000_000
 """Pixels up to which a drawing has TWICE, and above which it has none: thrice as many bytes, several times in memory."""
 ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
 DASH = 5.0
-PLAIN = str.maketrans({"→": ">", "…": "...", "−": "-", "×": "x"})
-"""What Pillow's own font lacks."""
 
 
 def can_raster(drawing: Drawing) -> bool:
@@ -56,7 +54,7 @@ def stretch_text(made: Any, shape: Text, scale: int) -> None:
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    large = font(64)
+    large = font_of("", 64)
     left, top, right, bottom = large.getbbox(shape.text)
     mask = Pillow.new("L", (max(1, int(right - left)), max(1, int(bottom - top))), 0)
     ImageDraw.Draw(mask).text((-left, -top), shape.text, 255, large)
@@ -80,8 +78,24 @@ def draw(pen: Any, shape: Shape, scale: int) -> None:
             pen.line(piece, color(shape.stroke), max(1, round(shape.width * scale)), joint="curve")
     elif isinstance(shape, Text):
         at = (scale * shape.x, scale * shape.y)
-        made = font(round(shape.size * scale))
-        pen.text(at, shape.text.translate(PLAIN), color(shape.fill), made, ANCHORS[shape.anchor])
+        made, text = fit_text(shape, scale)
+        pen.text(at, text, color(shape.fill), made, ANCHORS[shape.anchor])
+
+
+def fit_text(shape: Text, scale: int) -> tuple[Any, str]:
+    """A font and what is written with it: letters without a font are codes, smaller, in the room of
+    the letters.
+    """
+    size = max(1, round(shape.size * scale))
+    made, text = set_text(shape.text, size)
+    if text == escape(shape.text) != shape.text:
+        made = font_of("", max(1, size // 2))
+        room = (shape.room or text_width(shape.text, shape.size)) * scale
+        while len(text) > 1 and made.getlength(text) > room:
+            text = text.removesuffix("..")[:-1] + ".."
+            if text == "..":
+                break
+    return made, text
 
 
 def dashes(points: list[tuple[float, float]], scale: int) -> list[list[tuple[float, float]]]:
@@ -97,10 +111,3 @@ def dashes(points: list[tuple[float, float]], scale: int) -> list[list[tuple[flo
 
 def color(word: str) -> str:
     return LIGHT.get(word, word)
-
-
-@cache
-def font(size: int) -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)

@@ -32,7 +32,9 @@ class Line(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Words whose base line is at y; wide: how many pixels they are stretched to."""
+    """Words whose base line is at y; wide: how many pixels they are stretched to; room: how many
+    their codes may take, where letters have no font.
+    """
 
     x: float
     y: float
@@ -42,6 +44,7 @@ class Text(NamedTuple):
     fill: str = "ink"
     bold: bool = False
     wide: float = 0
+    room: float = 0
 
 
 class Image(NamedTuple):
@@ -54,6 +57,7 @@ class Image(NamedTuple):
     pixels: Array
 
 
+SIGNS = "→…−"
 Shape = Rect | Line | Text | Image
 
 
@@ -66,5 +70,7 @@ class Drawing(NamedTuple):
 
 
 def text_width(text: str, size: float = 12) -> float:
-    """About as wide as a usual font without serifs sets it."""
-    return 0.56 * size * len(text)
+    """About as wide as a usual font without serifs sets it; letters beyond European ones are given
+    room for their codes (`fonts`).
+    """
+    return 0.56 * size * sum(1 + 2 * (letter >= "\u0590") * (letter not in SIGNS) for letter in text)

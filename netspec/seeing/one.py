@@ -20,7 +20,7 @@ def of_output(subject: Subject, name: str, values: Array) -> Array:
         axis = batch_axis(subject, next(v for v in subject.typed.graph.outputs if v.name == name))
     if axis == 0:
         return values[0]  # type: ignore[no-any-return]
-    made = values.take(0, axis)
+    made: Array = values.take(0, axis)
     return made.reshape(len(made), -1).T
 
 
@@ -28,7 +28,8 @@ def of_layer(subject: Subject, name: str, values: Array) -> Array:
     """The first sample of a layer's first top; of one along time a row is a step."""
     if not isinstance(subject, NetSubject):
         return values[0]  # type: ignore[no-any-return]
-    return values.take(0, batch_axis(subject, subject.nodes[name].tops[0]))
+    made: Array = values.take(0, batch_axis(subject, subject.nodes[name].tops[0]))
+    return made
 
 
 def batch_axis(net: NetSubject, value: Value) -> int:
