@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from netspec.serving.body_schemas import SCHEMAS, bodies_of, refer
 from netspec.serving.limits import Limits, bounds
 from netspec.version import __version__
 
@@ -20,19 +21,31 @@ def describe_routes(routes: Iterable[tuple[str, str, str]], limits: Limits) -> d
         "openapi": "3.1.0",
         "info": {"title": "netspec serve: Open Inference Protocol v2", "version": __version__},
         "paths": paths,
+        "components": {"schemas": SCHEMAS},
         "x-limits": bound,
     }
 
 
 def describe_route(pattern: str, about: str) -> dict[str, Any]:
     names = re.findall(r"\{(\w+)\}", pattern)
+    sent, comes = bodies_of(pattern)
     described: dict[str, Any] = {
         "summary": about,
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ],
-        "responses": {"200": {"description": "as asked"}, "default": {"description": '{"error": sentence}'}},
+        "responses": {"200": describe_body("as asked", comes), "default": describe_body("why not", "Error")},
     }
-    if pattern.endswith("/infer"):
-        described["requestBody"] = {"required": True, "content": {"application/json": {}}}
+    if sent:
+        described["requestBody"] = {"required": sent == "InferRequest", "content": content_of(sent)}
     return described
+
+
+def describe_body(about: str, schema: str) -> dict[str, Any]:
+    if not schema:
+        return {"description": about}
+    return {"description": about, "content": content_of(schema)}
+
+
+def content_of(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": refer(schema)}}
