@@ -28,7 +28,7 @@ Observe = Callable[[int, float, Sequence[float]], None]
 TICK = 0.25
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)  # not frozen: that would cost as much as all the rest of making one
 class Waiting:
     """A request in the queue. Requests of the same key may be joined; None is never joined."""
 
@@ -147,10 +147,10 @@ class Batcher:
         self.check_elements(each)
         return max(1, min(self.batching.max_batch, self.batching.elements // max(1, each)))
 
-    async def _enqueue(self, waiting: Waiting) -> Arrays:
+    def _enqueue(self, waiting: Waiting) -> "asyncio.Future[Arrays]":
         self.queue.append(waiting)
         self._arrived.set()
-        return await waiting.future
+        return waiting.future
 
     async def _gather(self, parts: Iterator[Waiting], rows: int) -> Arrays:
         """The answer of parts that run one after the other, others between them: written into one
