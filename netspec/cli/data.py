@@ -1,6 +1,6 @@
 """`netspec data`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,13 @@ def command(
     with showing(sum(map(len, parts.values()))) as tick:
         found = take_inventory(parts, decode, known, tick)
     hush(parts, found)
-    said = [*faults, *judge(found), *judge_classes(parts, found, rules, decode), *remarks_of(parts)]
+    said = [
+        *faults,
+        *judge_one_class(parts),
+        *judge(found),
+        *judge_classes(parts, found, rules, decode),
+        *remarks_of(parts),
+    ]
     if html is not None:
         from netspec.data.inventory.page import write_page
 
@@ -116,6 +122,19 @@ def remarks_of(parts: "Mapping[str, Source]") -> "Iterator[Diagnostic]":
     for source in parts.values():
         if folder_behind(source) is None:
             yield from source.remarks()
+
+
+def judge_one_class(parts: "Mapping[str, Source]") -> "Sequence[Diagnostic]":
+    """NS664 where a training would have nothing to tell apart."""
+    from netspec.data.binding import refuse_one_class
+    from netspec.diagnostics import SpecError
+
+    try:
+        for name in parts.keys() & {"train", "all"}:
+            refuse_one_class(parts[name])
+    except SpecError as error:
+        return error.diagnostics
+    return ()
 
 
 def judge_classes(

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from data_files import only, opened, write_image
 
+import netspec
+from netspec.cli import group
 from netspec.data.binding import refuse_one_class
 from netspec.data.folder_layout import name_role, read_layout
 from netspec.data.registry import Place, open_sources
@@ -151,3 +154,20 @@ def test_links_that_lead_round(tmp_path: Path) -> None:
         (inside / f"{i}" / "right").symlink_to(f"../{i + 1}")
     make(inside / "30", "x")
     assert len(opened(tmp_path, source="images", path="net")) == 6
+
+
+@pytest.mark.torch
+def test_one_class_is_nothing_to_learn_whatever_the_net_makes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with one output, which a softmax always gets right; and `netspec data` says so of a folder too high."""
+    monkeypatch.chdir(tmp_path)
+    for i in range(6):
+        write_image(tmp_path / f"d/train/cat/{i}.png", value=i)
+    net = "input: {data: [N, 3, 8, 8]}\nlayers: [{name: ip, type: InnerProduct, num_output: 1, weight_filler: xavier}]\n"
+    net += "train: {data: {source: images, path: d, batch_size: 2}, solver: {base_lr: 0.1, max_iter: 1}}\n"
+    Path("net.yaml").write_text(net)
+    with pytest.raises(SpecError, match="NS664"):
+        netspec.train("net.yaml", "run")
+    for place in ("d", "net.yaml"):
+        assert "error[NS664]" in CliRunner().invoke(group, ["data", place]).output

@@ -8,6 +8,9 @@ import pytest
 from PIL import Image
 
 from netspec import driver
+from netspec.data.binding import LabelRule
+from netspec.data.inventory.classes import judge_masks
+from netspec.data.inventory.take import take_inventory
 from netspec.data.registry import Place, open_source
 from netspec.data.source import Source
 from netspec.diagnostics import SpecError
@@ -170,3 +173,26 @@ def test_other_masks_are_other_data(tmp_path: Path) -> None:
         tmp_path / "masks" / "a.png", compress_level=0
     )
     assert identify(opened(tmp_path)) != before
+
+
+@pytest.mark.parametrize(
+    ("values", "ignored", "said"),
+    [
+        ((0, 255), (), "{a: 0, b: 255}"),
+        ((0, 100, 200), (), "{a: 0, b: 100, c: 200}"),
+        ((0, 1, 2, 255), (), "ignore_label: 255"),
+        ((1, 2, 3), (), "count from 0"),
+        ((0, 1, 2, 255), (255,), ""),
+    ],
+)
+def test_what_values_of_masks_may_be_meant_as(
+    tmp_path: Path, values: tuple[int, ...], ignored: tuple[int, ...], said: str
+) -> None:
+    write(tmp_path)
+    Image.fromarray(np.resize(np.array(values, np.uint8), (3, 4))).save(tmp_path / "masks" / "a.png")
+    source = opened(tmp_path)
+    part = take_inventory({"train": source}).parts[0]
+    found = judge_masks(
+        source, part, {"label": LabelRule(max(2, len(values) - (255 in values) * (len(values) > 2)), ignored)}
+    )
+    assert bool(found) == bool(said) and all(said in " ".join(each.notes) for each in found)

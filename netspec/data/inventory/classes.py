@@ -85,6 +85,14 @@ def tell_pixels(pixels: Array, rule: LabelRule) -> str:
 def notes_on_masks(read: Sequence[Array], rule: LabelRule) -> tuple[str, ...]:
     """What the values may have been meant as."""
     notes = []
+    there = sorted({value for each in read for value in np.unique(each).tolist()} - set(rule.ignored))
+    if there[0] == 0 and len(there) <= rule.width:  # as many as there are classes, but not their numbers
+        said = ", ".join(
+            f"{name}: {value}" for name, value in zip("abcdefghijklmnopqrstuvwxyz", there, strict=False)
+        )
+        return (
+            f"they hold {len(there)} values: `colors: {{{said}}}` in the data section says which class each is",
+        )
     if any((each == IGNORED).any() for each in read) and IGNORED not in rule.ignored:
         notes.append(IGNORING)
     first = read[0][find_others(read[0], rule)]

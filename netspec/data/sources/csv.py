@@ -23,6 +23,7 @@ __all__ = ["open_csv"]
 
 # Python's own is 128 KiB; it holds for the whole process
 csv.field_size_limit(1 << 20)
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
@@ -164,6 +165,7 @@ def label_column(label: str | None, header: list[str] | None, width: int, path: 
             "NS654",
             "a table needs a column of labels and one of data, here is one column",
             path=str(path),
+            notes=notes_on_separators(header or ()),
         )
     if label is None:
         if header and "label" in header:
@@ -178,6 +180,12 @@ def label_column(label: str | None, header: list[str] | None, width: int, path: 
     else:
         columns = f"0 to {width - 1} (there is no header)"
     raise fail("NS641", f"no column {label}; the columns are {columns}", path=str(path))
+
+
+def notes_on_separators(header: Sequence[str]) -> tuple[str, ...]:
+    """What parts the cells of a table that seems to have one column."""
+    found = [word for mark, word in SEPARATORS.items() if any(mark in cell for cell in header)]
+    return tuple(f"its cells are parted by {word}, those of a CSV file are by commas" for word in found[:1])
 
 
 def numbers(cells: list[str], line: int, path: Path) -> list[float]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from netspec.data.faulty import Faulty
 from netspec.data.folder_layout import choose_role, name_role
+from netspec.data.inventory.take import list_some
 from netspec.data.paths import existing, resolve_path, roots_for, roots_of
 from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
@@ -20,7 +21,6 @@ from netspec.data.tables.columns import Cells, columns_of, encode_rows, learn_co
 from netspec.data.tables.parquet import read_parquet
 from netspec.data.tables.rows import RAW
 from netspec.diagnostics import SpecError, fail
-from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
@@ -127,9 +127,16 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
     if not len(chosen):
         raise fail("NS650", "holds no rows" + (f" of the part {split}" if split else ""), path=str(path))
     lines = [table.lines[i] for i in chosen]
-    found_files = find_files(
-        [table.columns[column][i] for i in chosen], lines, top, root, allow_outside, path
-    )
+    names, skipping = [table.columns[column][i] for i in chosen], section.on_error == "skip"
+    found_files, lost = find_files(names, lines, top, root, allow_outside)
+    if lost and (not skipping or len(lost) == len(names)):
+        there = f"{len(lost):,} of {len(names):,} files are not in {top}"
+        if len(lost) <= SHOWN:
+            raise fail("NS643", f"{there}: {', '.join(lost.values())}", path=str(path))
+        raise fail("NS643", there, path=str(path), notes=list_some([*lost.values()]))
+    sound = [at for at in range(len(names)) if at not in lost]
+    chosen, lines, found_files = ([each[at] for at in sound] for each in (chosen, lines, found_files))  # type: ignore[assignment]
+    empty += tuple(f"{line}: no such file" for line in lost.values())
     labels, found = read_labels(table, wanted, chosen, place.classes)
     roots = roots_of(root, top, allow_outside)
     source: Source
@@ -137,9 +144,7 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
         source = TableFolder(str(path), found_files, labels, found, place.file_contract, roots, lines)
     else:
         form = form_of(section, place.shape, place.facts)
-        sounds, kept = of_files(
-            TableSounds, str(path), found_files, labels, form, roots, section.on_error == "skip"
-        )
+        sounds, kept = of_files(TableSounds, str(path), found_files, labels, form, roots, skipping)
         sounds.classes, sounds.lines = found, [lines[i] for i in kept]
         source = sounds
     source.left_out = (*source.left_out, *empty)
@@ -284,25 +289,13 @@ def rows_of(
 
 
 def find_files(
-    names: Sequence[str],
-    lines: Sequence[int],
-    top: Path,
-    root: Path,
-    allow_outside: bool,
-    table: Path,
-) -> list[Path]:
-    """The file of each row. NS643: those that are not there, all of them."""
+    names: Sequence[str], lines: Sequence[int], top: Path, root: Path, allow_outside: bool
+) -> tuple[list[Path], dict[int, str]]:
+    """The file of each row; by their place, those that are not there."""
     base = top if allow_outside else root
     files = [resolve_path(top / name, base) for name in names]
-    lost = [
-        f"{name} (line {line})"
-        for name, line, file in zip(names, lines, files, strict=True)
-        if not file.is_file()
-    ]
-    if lost:
-        fact = f"{len(lost):,} of {len(names):,} files are not in {top}: {list_briefly(lost, SHOWN)}"
-        raise fail("NS643", fact, path=str(table))
-    return files
+    rows = enumerate(zip(names, lines, files, strict=True))
+    return files, {at: f"{name} (line {line})" for at, (name, line, file) in rows if not file.is_file()}
 
 
 def read_labels(

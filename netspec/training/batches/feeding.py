@@ -88,7 +88,9 @@ def feed_of(
             transforms[each.parts.value] = Pipeline(made.contract, made.name, arrived=True)
     frames = frames_of(source, fields, role)
     check_shapes(source, ports, fields, transforms, augmenters, frames)
-    if role == "train" and any(fields.get(name) == source.label for name in labels):
+    if (
+        role == "train" and source.label in fields.values()
+    ):  # whatever the net makes of it, there is nothing to tell
         refuse_one_class(source)
     mixed = {each.parts.label for each in augmenters if any(change.partners for change in changes)}
     integers = frozenset(name for name in fields if ports[name].integer and name not in mixed)
