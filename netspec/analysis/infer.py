@@ -136,7 +136,7 @@ BUGS = (
 
 
 def infer_tops(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple[TensorType, ...]:
-    """The types of the tops, each size checked to be at least 1."""
+    """The types of the tops, each size checked to be at least 0: a blob of Caffe may be empty."""
     found = layer.infer(*bottoms)
     tops = (found,) if isinstance(found, TensorType) else tuple(found)
     if len(tops) < count:
@@ -361,10 +361,9 @@ def retrace_rule(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | N
     """
     try:
         with collecting():
-            tops = name_parameters(layer).infer(
+            name_parameters(layer).infer(
                 *(name_axes(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
             )
-            del tops
     except RuleError as error:
         return error
     # a rule that needs plain numbers: its first message stands, without arithmetic

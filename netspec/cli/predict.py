@@ -353,7 +353,7 @@ def flat(values: Any) -> list[float]:
 
 def write_table(path: str, found: Iterable[dict[str, Any]]) -> int:
     """A row per sample: its name, its label, then of each output the best classes with their
-    scores, or its values. The first sample that was predicted says which columns there are.
+    scores, or its values. There is a column for each that any row has.
     """
     import csv
     import io

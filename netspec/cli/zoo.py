@@ -1,11 +1,7 @@
 """`netspec zoo`."""
 
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    pass
 from netspec.reference.zoo_entry import amount, entry, inputs
 
 __all__ = ["command"]

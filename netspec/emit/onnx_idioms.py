@@ -213,7 +213,7 @@ class Builder(Sizes):
 
     def max_pool(self, x: Operand, window: Window, rounding: str) -> Operand:
         """Greatest element of each window; the border never wins, a window wholly outside gives
-        -FLT_MAX. Sizes: `arithmetic.pooled`.
+        -FLT_MAX. Sizes: `pool_sizes`.
         """
         if spans_all(x.type, window):
             return self.typed(self.GlobalMaxPool(x), x.type.replaced(space=(1,) * x.type.axes))
@@ -249,7 +249,7 @@ class Builder(Sizes):
     ) -> Operand:
         """Mean of each window. Its divisor, with count_include_pad: elements of the window in the
         padded input (Caffe's rule); without: in the input. What rounding up lets reach past the
-        padded input counts in neither case. Sizes: `arithmetic.pooled`.
+        padded input counts in neither case. Sizes: `pool_sizes`.
         """
         if spans_all(x.type, window):
             return self.typed(self.GlobalAveragePool(x), x.type.replaced(space=(1,) * x.type.axes))

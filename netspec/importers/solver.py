@@ -50,8 +50,11 @@ def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
     known = SolverParameter.names
     section: dict[str, Any] = {}
     for key, value in solver.items():
-        if key == "solver_type":
-            section.setdefault("type", TYPES[value])
+        if key == "solver_type" and "type" in solver:
+            fact = "solver_type of the solver: type says it, too, and Caffe refuses both; type is kept"
+            diagnostics.add(Diagnostic("NS025", fact, solver.span(key)))
+        elif key == "solver_type":
+            section["type"] = TYPES[value]
         elif isinstance(value, list) and len(value) > 1 and key in ONCE:
             section[key] = value[0]
             fact = (

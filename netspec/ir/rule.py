@@ -239,16 +239,13 @@ def render_size(size: Size, named: bool) -> tuple[str, int]:
     operator, left, right = size.tree
     if operator not in PRECEDENCE:
         if operator == "ceil":
-            inside = f"{expression(left, named)} / {bracket(right, named, 3)}"
+            inside = f"{bracket(left, named, 2)} / {bracket(right, named, 3)}"
         else:
             inside = f"{expression(left, named)}, {expression(right, named)}"
-        if operator == "ceil":
-            inside = f"{bracket(left, named, 2)} / {bracket(right, named, 3)}"
         return f"{operator}({inside})", 9
     level = PRECEDENCE[operator]
     tight = operator == "*"
-    # a - (b - c) and a
-    # (b * c) keep their brackets, a + (b + c) needs none
+    # a - (b - c) and a // (b * c) keep their brackets, a + (b + c) needs none
     a, b = bracket(left, named, level), bracket(right, named, level + (operator != "+"))
     return (f"{a}*{b}" if tight else f"{a} {operator} {b}"), level
 

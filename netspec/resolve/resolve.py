@@ -174,8 +174,8 @@ def is_reported(spec: Spec) -> bool:
     """
     layers = spec.section("layers")
     strangers = [key for key in spec.root.mapping if key not in SpecFile.names]
-    no_base = spec.section("base") is not None
-    return no_base or bool(nearest("layers", strangers)) or (layers is not None and bool(layers.value))
+    has_base = spec.section("base") is not None
+    return has_base or bool(nearest("layers", strangers)) or (layers is not None and bool(layers.value))
 
 
 def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deploy: bool = False) -> Graph:

@@ -133,7 +133,8 @@ class Builder:
                 f" {len(wired)}"
             )
             self.diagnostics.error("NS107", fact, places["propagate_down"])
-        if len(fields.loss_weight) > len(tops):
+        # Caffe's SetLossWeights: none, or one for each top
+        if fields.loss_weight and len(fields.loss_weight) != len(tops):
             fact = (
                 f"loss_weight of {draft.name} has one value for each top: {len(fields.loss_weight)} for"
                 f" {len(tops)}"

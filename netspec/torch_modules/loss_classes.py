@@ -68,7 +68,9 @@ class BinaryCrossEntropyLoss(nn.Module):
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
         t = target.reshape(x.shape)
-        return -(t * x.clamp_min(1e-20).log() + (1 - t) * (1 - x).clamp_min(1e-20).log()).mean()
+        return -(
+            t * x.clamp_min(PROBABILITY_FLOOR).log() + (1 - t) * (1 - x).clamp_min(PROBABILITY_FLOOR).log()
+        ).mean()
 
 
 class Labelled(Counted):

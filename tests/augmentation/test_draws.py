@@ -114,6 +114,16 @@ def test_draws_are_even_and_apart() -> None:
     assert abs(float(draw.rows(slice(0, 2000)).beta(0.2, "l").mean()) - 0.5) < 0.04
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, 25.0), (-0.1, 0.1), (2.0, 2.0), (-3.0, -1.0)])
+def test_no_draw_is_the_upper_bound(low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The greatest numbers below 1 are 1 in float32."""
+    last = np.full((1, 4), 2**64 - 1, np.uint64)
+    monkeypatch.setattr(Draw, "words", lambda *_: last)
+    drawn = Draw.of(1, 0, [0]).uniform(low, high, "x", 4)
+    assert (drawn < high).all() or low == high
+    assert torch.allclose(drawn, torch.full((1, 4), high), atol=1e-5)
+
+
 @pytest.mark.parametrize("alpha", [0.02, 0.2, 1.0, 5.0])
 def test_shares_of_mixtures_are_those_of_a_beta(alpha: float) -> None:
     made = Draw.of(1, 0, np.arange(20000)).beta(alpha, "share").numpy().astype(float)

@@ -281,6 +281,7 @@ def test_best_classes() -> None:
     truth = np.array([[0.2, 0.8], [0.5, 0.5 - 1e-7], [0.1, 0.9]])
     near = np.array([[0.2, 0.8], [0.5 - 1e-7, 0.5], [0.1, 0.9]])
     assert best_classes(near, truth, 1e-6) == (2, 3, None)
+    assert best_classes(near, np.where(truth == truth.max(), np.nan, truth), 1e-6)[2] is not None
     same, of, wrong = best_classes(truth[:, ::-1], truth, 1e-6)
     assert (
         (same, of) == (0, 3)

@@ -454,6 +454,13 @@ def test_solver(imported: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("words", ['type: "Adam" solver_type: SGD', 'solver_type: SGD type: "Adam"'])
+def test_a_type_and_an_older_one(imported: Any, words: str) -> None:
+    result = imported(INPUT + 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }', words)
+    assert result.tree["train"] == {"solver": {"type": "Adam"}}
+    assert [d.fact.split(" of ")[0] for d in result.findings] == ["solver_type"]
+
+
 def test_a_solver_that_stops_learning_is_told_at_its_place(imported: Any) -> None:
     layer = INPUT + 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }'
     words = 'base_lr: 0.01 lr_policy: "step" stepsize: 20 max_iter: 60 delta: 0.1 type: "SGD"'

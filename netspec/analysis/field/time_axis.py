@@ -44,7 +44,8 @@ def place_bound(layer: Layer, bottoms: Sequence[TensorType], moving: Sequence[fr
             return False
         return weights != shapes(layer, [longer(b, axes) for b, axes in zip(bottoms, moving, strict=True)])
     except RuleError:
-        return False
+        # a layer that refuses more room has one place for each of its weights, for all that is known
+        return True
 
 
 def shapes(layer: Layer, bottoms: Sequence[TensorType]) -> list[object]:

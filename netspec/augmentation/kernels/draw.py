@@ -74,7 +74,11 @@ class Draw:
 
     def uniform(self, low: float, high: float, name: str, *shape: int) -> Tensor:
         """Evenly from [low, high), float32, (N, *shape)."""
-        return torch.from_numpy(low + (high - low) * self.unit(name, *shape)).float()
+        made = torch.from_numpy(low + (high - low) * self.unit(name, *shape)).float()
+        if high > low:
+            # float32 rounds the last of them up to `high`, once in 2^25 draws: a place one too far
+            made.clamp_(max=float(np.nextafter(np.float32(high), np.float32(low))))
+        return made
 
     def integers(self, count: int | Tensor, name: str, *shape: int) -> Tensor:
         """Evenly from 0 .. count - 1, int64, (N, *shape); count may differ by sample."""

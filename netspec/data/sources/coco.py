@@ -75,7 +75,7 @@ def open_coco(
     one for each part, told by its name (annotations/instances_train2017.json) or its folder's.
 
     Labels number the categories by their ids, from 1, as long as training knows no others. Raises
-    SpecError NS620 (no such file as COCO's), NS621, NS622 (boxes.py), NS641, NS643, NS650, NS663.
+    SpecError NS620 (no such file as COCO's), NS621, NS622 (annotations.py), NS641, NS643, NS650, NS663.
     """
     if section.path is None:
         raise fail("NS641", "source coco needs `path:`, a JSON file or the folder of the data")

@@ -85,7 +85,7 @@ def open_voc(
     both.
 
     Labels number the names of all annotations, sorted, from 1, or the lines of the file `labels:`.
-    Raises SpecError NS620 (no annotation), NS621, NS622 (boxed.py), NS641, NS643, NS650, NS663.
+    Raises SpecError NS620 (no annotation), NS621, NS622 (annotations.py), NS641, NS643, NS650, NS663.
     """
     top = top_of(section, root, allow_outside)
     roots, reach = roots_of(root, top, allow_outside), roots_for(root, allow_outside)

@@ -108,7 +108,7 @@ def learn_column(name: str, cells: Cells, section: DataSection) -> Column:
             fill=fill_of(section, [float(c) for c, n in zip(full, numeric, strict=True) if n]),
         )
     words = tuple(sorted({cell for cell in column if cell or section.empty != "refuse"}))
-    if form is None and len(words) > max(MANY, 0):
+    if form is None and len(words) > MANY:
         note = f"`categories: {{{name}: one_hot}}` says that they are, `columns:` leaves the column out"
         fact = f"{name} holds {len(words):,} different words: too many to be categories"
         raise fail("NS654", fact, path=str(cells.path), notes=(note,))

@@ -40,7 +40,7 @@ def best_classes(got: "Array", truth: "Array", tolerance: float) -> tuple[int, i
     place = np.unravel_index(int(lost.argmax()), lost.shape)
     worst = float(lost[place])
     same = int((ours == theirs).sum())
-    if not worst > 2 * tolerance:
+    if worst <= 2 * tolerance:  # not so of NaN
         return same, ours.size, None
     at = (place[0], *place[2:])
     text = (
