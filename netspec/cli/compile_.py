@@ -49,11 +49,11 @@ def tell_fusions(typed: "TypedGraph", no_fuse: bool, to_error: bool) -> None:
     """Which layers run as one in torch, and in an exported file. to_error: the text itself goes
     to standard output.
     """
-    from netspec.fusion.passes import FILE_PASSES, explain_fusions, fold_layers, fuse
+    from netspec.fusion.passes import FILE_PASSES, explain_fusions, explain_kept, fold_layers, fuse
 
     found = () if no_fuse else fuse(typed)
     for line in explain_fusions(found) if found else ["each layer runs by itself"]:
         click.echo(line, err=to_error)
     if not no_fuse and typed.graph.phase == "TEST":
-        for line in explain_fusions(fold_layers(typed), FILE_PASSES):
+        for line in (*explain_fusions(fold_layers(typed), FILE_PASSES), *explain_kept(typed)):
             click.echo(line, err=to_error)

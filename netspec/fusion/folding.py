@@ -4,7 +4,7 @@ weights before them, those that pass on what they read into nothing.
 Only of a net as it is served, whose statistics and weights are numbers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from netspec.fusion.fusion import Chains, Example, Fusion, Pass
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Arrays = Mapping[tuple[Node, int], Array]
 
-__all__ = ["FOLDING", "fold", "is_scaling"]
+__all__ = ["FOLDING", "fold", "is_scaling", "list_kept"]
 
 
 def find(chains: Chains) -> Iterator[Fusion]:
@@ -59,6 +59,27 @@ def folds(typed: TypedGraph, node: Node) -> bool:
     """Whether factors can go into a layer's own weights, which no other layer reads."""
     shared = {owner for pair in typed.shared.items() for owner, _ in pair}
     return node.layer.folds(*typed.bottoms(node)) and node not in shared
+
+
+def list_kept(typed: TypedGraph, found: Iterable[Fusion]) -> Iterator[tuple[Node, str]]:
+    """Each layer that only scales and still stands in the file, and what stands before it in place
+    of weights that could take its factors. Behind it a layer that is not linear is the usual one: so
+    factors wait for no weights that come after.
+    """
+    uses = typed.graph.uses()
+    for fusion in found:
+        head = fusion.nodes[0]
+        if fusion.name != FOLDING.name or not is_scaling(typed, head):
+            continue
+        (value, *_), before = head.bottoms, head.bottoms[0].node
+        if before is None:
+            yield head, f"{value.name} is an input"
+        elif len(uses[value]) > 1 and folds(typed, before):
+            yield head, f"{len(uses[value])} layers read {value.name}"
+        elif folds(typed, before):
+            yield head, f"the weights of {before.name} are another's too, or stay apart"
+        else:
+            yield head, f"{before.name} has no weights that could take its factors"
 
 
 def fold(typed: TypedGraph, fusion: Fusion, arrays: "Arrays") -> "tuple[Array, Array]":

@@ -1,5 +1,7 @@
 """`netspec compile --explain` and `--no-fuse`."""
 
+from pathlib import Path
+
 from click.testing import CliRunner
 
 from netspec.cli import group
@@ -32,3 +34,30 @@ def test_without_fusion_each_layer_is_called() -> None:
 def test_neither_is_a_usage_error() -> None:
     done = CliRunner().invoke(group, ["compile", "zoo:lenet"])
     assert done.exit_code == 2 and "--explain" in done.output
+
+
+KEPT = """netspec: 1
+name: kept
+input: {data: [N, 4, 8, 8]}
+layers:
+  - {name: first, type: BatchNorm}
+  - {name: one, type: Convolution, num_output: 4, kernel_size: 1, weight_filler: msra}
+  - {name: folded, type: BatchNorm}
+  - {name: two, type: Convolution, num_output: 4, kernel_size: 1, weight_filler: msra}
+  - {name: read, type: BatchNorm}
+  - {name: sum, type: Eltwise, bottom: [two, read]}
+  - {name: last, type: BatchNorm}
+"""
+
+
+def test_it_says_what_stays_in_a_file_and_why(tmp_path: Path) -> None:
+    (tmp_path / "kept.yaml").write_text(KEPT)
+    done = CliRunner().invoke(
+        group, ["compile", str(tmp_path / "kept.yaml"), "--explain", "--phase", "deploy"]
+    )
+    assert done.stdout.partition("kept (")[2] == (
+        "3 times): layers that only scale, and no weights stand before them\n"
+        "  first: data is an input\n"
+        "  read: 2 layers read two\n"
+        "  last: sum has no weights that could take its factors\n"
+    )
