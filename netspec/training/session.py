@@ -59,7 +59,7 @@ from netspec.training.run.folder import (
 )
 from netspec.training.run.owner import own
 from netspec.training.sharding import check_shard
-from netspec.training.sharing import check_batch, compare_worlds, foretell_sharing
+from netspec.training.sharing import check_batch, check_rows, compare_worlds, foretell_sharing
 from netspec.training.starting import Report, Start, start_from
 from netspec.training.teaching import teach
 from netspec.training.world import ALONE, World, launch_key
@@ -145,6 +145,7 @@ def train_steadily(
     """The same, as threads and algorithms are set."""
     place = find_device(world.device(device))
     check_batch(program, world)
+    check_rows(program, world)
     check_shard(program, world)
     named, run = run, run or find_run(program.name, resume)
     before = read_record(run) if resume else {}

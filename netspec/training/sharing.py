@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from netspec import driver
-from netspec.diagnostics import Diagnostic, fail
+from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.ir.layer import Layer
+from netspec.ir.polynomial import symbols
 from netspec.training.batches.feeds import batch_axis, section_of
 from netspec.training.batches.order import Share, entropy
 from netspec.training.job import Job
@@ -21,7 +23,7 @@ from netspec.training.sync_loss import share_counts
 from netspec.training.sync_norm import normalisers, synchronise
 from netspec.training.world import ALONE, World
 
-__all__ = ["Sharing", "check_batch", "compare_worlds", "foretell_sharing"]
+__all__ = ["Sharing", "check_batch", "check_rows", "compare_worlds", "foretell_sharing"]
 
 
 class Sharing:
@@ -116,6 +118,36 @@ def check_batch(program: driver.Program, world: World) -> None:
             fact = f"input {given.value.name} takes {count} samples at a time, each process has {sizes[0][0]} / {world.size}"
             note = "a letter in place of the number, [N, ...], takes any"
             raise fail("NS605", fact, path=program.resolved.spec.source.name, notes=(note,))
+
+
+def check_rows(program: driver.Program, world: World) -> None:
+    """NS771, at each loss that is a mean over rows of which processes have different numbers."""
+    if world.size == 1:
+        return
+    typed = program.training_graph("train")
+    read = [
+        *(given.value for given in typed.graph.inputs),
+        *(top for node in typed.graph.sources for top in node.tops),
+    ]
+    known = {name for value in read for size in typed.types[value].shape for name in symbols(size)}
+    faults = []
+    for node in typed.graph.nodes:
+        rows = typed.types[node.bottoms[0]].shape[:1] if node.bottoms else ()
+        made = [name for size in rows for name in sorted(symbols(size)) if name not in known]
+        if made and "loss" in node.layer.traits and not divides_by_all(node.layer):
+            fact = f"{node.name} is a mean over rows that values decide on ({made[0]}): processes have different numbers"
+            note = "normalization: VALID with an ignore_label, NONE and PRE_FIXED divide by what all processes have"
+            faults.append(Diagnostic("NS771", fact, node.places["type"], "a mean over rows", notes=(note,)))
+    if faults:
+        raise SpecError(faults)
+
+
+def divides_by_all(layer: Layer) -> bool:
+    """Whether a loss divides by what counts in all processes, by the words that losses have."""
+    word = getattr(layer, "normalization", None)
+    return word in ("NONE", "PRE_FIXED") or (
+        word in (None, "VALID") and getattr(layer, "ignore_label", None) is not None
+    )
 
 
 def foretell_sharing(job: Job, world: World) -> Iterator[str]:

@@ -38,6 +38,7 @@ NOT_RUN = {
     "NS605": "processes are not launched here; tests/training/test_world.py has them",
     "NS606": "a process is killed in tests/training/test_world.py",
     "NS607": "a run goes on with other processes in tests/training/test_world.py",
+    "NS771": "processes are not launched here; tests/training/test_world.py asks for them",
     "NS614": "there is a compiler where the tests run; one that fails is planted in tests/training/test_pace.py",
     "NS635": "a run of other bits is planted in tests/training/test_reproduce.py",
     "NS636": "another version is planted in tests/training/test_reproduce.py",

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,13 @@ from netspec.training.job import TrainingResult
 from netspec.training.run.weights import read_tensors
 from netspec.training.session import find_begun, make_run, session, train_program
 from netspec.training.sharding import check_shard
-from netspec.training.sharing import check_batch
+from netspec.training.sharing import check_batch, check_rows
 from netspec.training.world import Seat, World, launch_key, read_seat
 from tests.children import Child
 from tests.training.specs import program
 
 pytestmark = pytest.mark.torch
+ROOT = Path(__file__).parents[2]
 SPEC = """netspec: 1
 name: shared
 input:
@@ -270,6 +273,23 @@ def test_what_weights_in_parts_do_not_go_with_is_told_at_the_word() -> None:
     check_shard(shared("train.shard=true"), World(Seat(0, 2)))
 
 
+@pytest.mark.parametrize(
+    ("words", "codes"), [({}, ["NS771"]), ({"ignore_label": 3}, []), ({"normalization": "NONE"}, [])]
+)
+def test_a_mean_over_rows_that_values_decide_on(words: dict[str, Any], codes: list[str]) -> None:
+    """Of the samples without class 0 each process has another number; a count that all make is right."""
+    kept = {"name": "some", "type": "Filter", "bottom": ["ip2", "label", "label"], "top": ["rows", "classes"]}
+    loss = {"name": "loss", "type": "SoftmaxWithLoss", "bottom": ["rows", "classes"], **words}
+    made = program(train={"loss": [kept, loss]})
+    check_rows(made, World())
+    found = []
+    try:
+        check_rows(made, World(Seat(0, 2)))
+    except SpecError as error:
+        found = [each.code for each in error.diagnostics if each.span is not None]
+    assert found == codes
+
+
 def test_a_weight_of_two_layers_is_not_spread() -> None:
     one = {
         "type": "InnerProduct",
@@ -292,3 +312,23 @@ def test_a_weight_of_two_layers_is_not_spread() -> None:
         "second and first have one weight",
         "second and first have one bias",
     ]
+
+
+@pytest.mark.slow
+def test_torchrun_itself_starts_a_training(tmp_path: Path) -> None:
+    """As README and docs/language/train.md say it: two processes, one folder, one that speaks."""
+    (tmp_path / "shared.yaml").write_text(SPEC)
+    words = ["--standalone", "--nproc-per-node=2", "-m", "netspec", "train", "shared.yaml", "--folder", "run"]
+    made = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words, "--device", "cpu", "--quiet"],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.count("trained 6 iterations") == 1
+    alone(tmp_path / "whole")
+    assert apart(tmp_path / "whole", tmp_path / "run") < 1e-5
