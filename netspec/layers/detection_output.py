@@ -128,8 +128,10 @@ class DetectionOutput(
         )
 
     def onnx(self, g: OnnxBuilder, locations: Any, confidences: Any, priors: Any) -> Any:
-        if not self.share_location or self.nms_param.eta != 1:
-            raise g.refuse("ONNX suppresses boxes that all classes share, by one threshold: eta must be 1")
+        if not self.share_location:
+            raise g.refuse("each class has boxes of its own, ONNX suppresses boxes that all classes share")
+        if self.nms_param.eta != 1:
+            raise g.refuse(f"ONNX suppresses by one threshold: eta must be 1, it is {self.nms_param.eta:g}")
         boxes, ends = self.decode(g, locations, priors)
         others = [label for label in range(self.num_classes) if label != self.background_label_id]
         scores = g.Transpose(g.Reshape(confidences, (0, -1, self.num_classes)), perm=(0, 2, 1))

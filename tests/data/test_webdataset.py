@@ -124,6 +124,10 @@ def spoil(folder: Path, members: dict[str, bytes]) -> None:
         (lambda f: cut(f, 1024 * 4), "without the mark of its end: it was cut short"),
         (lambda f: cut(f, 0), "empty file"),
         (write_link, "evil.png: a link, a device"),
+        (
+            lambda f: spoil(f, {"a.png": picture(1), "b.png": picture(2), "b.cls": b"1", "a.cls": b"1"}),
+            "a: its .cls stands apart",
+        ),
         (lambda f: spoil(f, {"a.png": picture(1)}), "a: no label (.cls, .json, .txt), it has .png"),
         (
             lambda f: spoil(f, {"a.cls": b"1", "b.png": picture(1), "b.cls": b"1"}),
@@ -194,3 +198,20 @@ def test_more_shards_than_are_held_open(tmp_path: Path) -> None:
     for i in order.tolist():
         assert int(source.batch(np.array([i]))["image"][0][0, 3, 3]) == 10 * i % 256
     assert len(source.held) == OPEN  # type: ignore[attr-defined]
+
+
+def test_names_of_members_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Absolute ones, and those that lead out, are names like any other: nothing but the shard is opened."""
+    names = ("/etc/passwd", "../../up", "a/../../b", "./c", "/dev/zero")
+    members = {f"{name}.{end}": data for name in names for end, data in (("png", picture(1)), ("cls", b"1"))}
+    (tmp_path / "shards").mkdir()
+    write_shard(tmp_path / "shards/0000.tar", members)
+    source = opened(tmp_path, "shards", "all")
+    before = os.open
+    touched: list[str] = []
+    monkeypatch.setattr(
+        os, "open", lambda path, *rest, **more: (touched.append(str(path)), before(path, *rest, **more))[1]
+    )
+    source.batch(np.arange(len(source)))
+    assert len(source) == 5
+    assert not any("passwd" in each or "zero" in each or ".." in each for each in touched)

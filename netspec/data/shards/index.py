@@ -36,6 +36,9 @@ TROUBLE = (
 )
 
 
+TOGETHER = "the members of a sample follow one another, as `tar --sort=name` packs them"
+
+
 class ShardIndex(NamedTuple):
     """For each sample: where its picture's header begins, where its bytes, how many there are, and
     which of `values` its label is. faults: what cannot be read, and why.
@@ -81,8 +84,13 @@ def index_shard(file: BinaryIO, label: str | None) -> ShardIndex:
     faults: list[str] = []
     rows: list[tuple[int, int, int, int]] = []
     values: dict[str, int] = {}
+    seen: set[int] = set()
     for key, members in groupby(members_of(file, faults), lambda member: member.key):
         by_end = {member.end: member for member in members}
+        if hash(key) in seen:
+            faults.append(f"{key}: its .{', .'.join(sorted(by_end))} stands apart: {TOGETHER}")
+            continue
+        seen.add(hash(key))
         picture = next((by_end[end] for end in PICTURES if end in by_end), None)
         said = next((by_end[end] for end in LABELS if end in by_end), None)
         if picture is None or said is None:
