@@ -6,9 +6,12 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from netspec.cli import group
+from netspec.diagnostics import SpecError
+from netspec.training.run.listing import settings_apart
 
 RECORD = {
     "name": "net",
@@ -87,3 +90,13 @@ def test_a_run_of_a_stranger_steers_no_terminal_and_leads_nowhere(tmp_path: Path
 
 def test_there_is_no_such_folder(tmp_path: Path) -> None:
     assert "[NS683]" in str(runs(tmp_path / "none").exception)
+
+
+@pytest.mark.parametrize("spec", [b"\xff\xfe", b"[", b"\0"])
+def test_a_spec_that_is_no_text_is_a_finding(spec: bytes, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+        (tmp_path / name / "spec.yaml").write_bytes(spec)
+    with pytest.raises(SpecError):
+        settings_apart(tmp_path / "a", tmp_path / "b")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from tests.data.boxed_files import PICTURES, detector, write_coco, write_voc
 from tests.data.sounds import write_wav
 
 __all__ = ["DATA", "Sound"]
@@ -141,6 +142,25 @@ def values(chance: random.Random, folder: Path) -> Sound:
     )
 
 
+def boxed(chance: random.Random, folder: Path, form: str) -> Sound:
+    if form == "coco":
+        files = [write_coco(folder / "pets")] * 4
+    else:
+        write_voc(folder / "pets", parts={"train": [*PICTURES]})
+        files = sorted((folder / "pets").rglob("*.xml")) + sorted((folder / "pets").rglob("*.txt"))
+    pictures = sorted((folder / "pets").rglob("*.png"))
+    return Sound(detector(f"source: {form}, path: pets, split: train"), [*files, *pictures])
+
+
+def parquet(chance: random.Random, folder: Path) -> Sound:
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.table({"a": range(8), "w": [*"xyzxyzxy"], "label": [i % 3 for i in range(8)]})
+    parquet.write_table(table, folder / "d.parquet")
+    return Sound(net("source: table, path: d.parquet, standardise: true", "[N, 4]"), [folder / "d.parquet"])
+
+
 def of(
     make: Callable[[random.Random, Path, str], Sound], ending: str
 ) -> Callable[[random.Random, Path], Sound]:
@@ -159,6 +179,9 @@ DATA: dict[str, Callable[[random.Random, Path], Sound]] = {
     "values": values,
     "wav": wav,
     "shards": shards,
+    "coco": of(boxed, "coco"),
+    "voc": of(boxed, "voc"),
+    "parquet": parquet,
     "text": text,
     "lmdb": lmdb,
     "cifar": cifar,

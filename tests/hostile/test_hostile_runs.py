@@ -1,38 +1,21 @@
 """Hostile data, runs, models and requests: damaged files of each reader that torch or onnxruntime stands behind."""
 
 import json
-import os
 import random
 import shutil
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.hostile.arena import Outcome, run
-from tests.hostile.damage import PAYLOADS, damaged
+from tests.hostile.cases import Case, damage, outcome_faults
+from tests.hostile.damage import damaged
 from tests.hostile.data_files import DATA
 from tests.hostile.served_requests import asked, make_request
 
-SPEC = """input: {data: [N, 1, 8, 8]}
-layers:
-  - {name: one, type: InnerProduct, num_output: 10, weight_filler: xavier}
-train: {data: {source: digits, batch_size: 2}, solver: {base_lr: 0.01, max_iter: 2, display: 1, snapshot: 1}}
-"""
-HEADERS = (
-    b'{"a": ' * 3000,
-    b"[]",
-    b"{}",
-    b'{"name": 3}',
-    b'"\\ud800"',
-    b"null",
-    b"[[[[1]]]]",
-    b'{"classes": [1, 2]}',
-    b"",
-)
 MODEL_WORDS = (
     ["predict", "model.onnx", "--data", "digits"],
     ["predict", "model.onnx", "p.png"],
@@ -47,59 +30,7 @@ WEIGHTS_WORDS = (
 )
 FEW, MANY = range(1), range(1, 61)
 
-Case = tuple[list[str], Path | None]
-"""A command, and the file that is damaged before it."""
 Maker = Callable[[random.Random, Path], Case]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def torch_at_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Imported and tried once, so that a child costs a fork; but onnxruntime, which begins a thread.
-
-    A server ends once it has loaded its model.
-    """
-    import h5py  # noqa: F401
-    import onnx  # noqa: F401
-    import torch
-    from PIL import Image
-
-    import netspec.exporters.export
-    import netspec.serving.http
-    import netspec.serving.server  # noqa: F401
-    from netspec.cli import main
-
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    Image.init()
-    before = len(os.listdir("/proc/self/task"))  # what distributes the tests has threads of its own
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("netspec.serving.server.run_loop", lambda main: None)
-        patch.chdir(tmp_path_factory.mktemp("warm"))
-        patch.setattr(sys, "argv", ["netspec", "train", "spec.yaml", "--run", "out"])
-        Path("spec.yaml").write_text(SPEC)
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert not end.value.code
-        assert len(os.listdir("/proc/self/task")) == before, (
-            "a forked child would wait for threads that it has not"
-        )
-        yield
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, torch_at_hand: None) -> Path:
-    """A folder with a finished run, its model, a picture and the weights by themselves."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("finished") / "in"
-    folder.mkdir()
-    (folder / "spec.yaml").write_text(SPEC)
-    Image.frombytes("L", (8, 8), bytes(range(64))).save(folder / "p.png")
-    for words in (["train", "spec.yaml", "--run", "out"], ["export", "out", "-o", "model.onnx"]):
-        outcome = run(words, folder)
-        assert outcome.code == 0, outcome.words
-    shutil.copy(folder / "out" / "weights.safetensors", folder / "w.safetensors")
-    return folder
 
 
 def data(kind: str, chance: random.Random, folder: Path) -> Case:
@@ -143,27 +74,11 @@ def makers(finished: Path) -> dict[str, Maker]:
 
 
 KINDS = (*DATA, "run", "model", "picture", "safetensors")
-
-
-def with_metadata(path: Path, chance: random.Random) -> None:
-    """A value of the model's metadata replaced, another added."""
-    import onnx
-
-    made = onnx.load(path)
-    for entry in chance.sample(list(made.metadata_props), min(2, len(made.metadata_props))):
-        entry.value = chance.choice(
-            (*(header.decode() for header in HEADERS), *PAYLOADS, entry.value[: chance.randrange(60)], "1e400", "[" * 9000)
-        ).encode(errors="replace").decode()  # fmt: skip
-    onnx.save(made, path)
-
-
-def damage(path: Path, chance: random.Random) -> None:
-    if path.suffix == ".onnx" and chance.random() < 0.5:
-        with_metadata(path, chance)
-    elif path.suffix in (".json", ".jsonl") and chance.random() < 0.5:
-        path.write_bytes(chance.choice(HEADERS))
-    else:
-        path.write_bytes(damaged(path.read_bytes(), chance))
+MARKED = [
+    pytest.param(kind, marks=pytest.mark.slow) if kind in ("coco", "voc", "parquet") else kind
+    for kind in KINDS
+]
+"""Those that cost most are for before a release, the sound ones of them too."""
 
 
 def faults(make: Maker, kind: str, seeds: range, tmp_path: Path) -> list[str]:
@@ -181,14 +96,7 @@ def faults(make: Maker, kind: str, seeds: range, tmp_path: Path) -> list[str]:
     return found
 
 
-def outcome_faults(outcome: Outcome, what: str, folder: Path) -> list[str]:
-    written = [*folder.parent.rglob("PWN")]
-    if outcome.faults or written:
-        return [f"{what}: {outcome.faults} {written} {outcome.words[-900:]}"]
-    return []
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MARKED)
 def test_sound_files_are_read(kind: str, finished: Path, tmp_path: Path) -> None:
     """What is damaged reaches its reader: without the damage each command ends well."""
     folder = tmp_path / "arena" / "0"
@@ -199,7 +107,7 @@ def test_sound_files_are_read(kind: str, finished: Path, tmp_path: Path) -> None
     assert outcome.faults == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MARKED)
 def test_hostile_files_are_answered(kind: str, finished: Path, tmp_path: Path) -> None:
     assert faults(makers(finished)[kind], kind, FEW, tmp_path) == []
 

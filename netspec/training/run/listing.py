@@ -148,6 +148,8 @@ def read_spec(run: Path) -> Any:
         text = read_text(run / SPEC, [run])
     except OSError as error:
         raise fail("NS683", f"{SPEC}: {error.strerror or error}", path=str(run)) from error
+    except UnicodeDecodeError as error:
+        raise fail("NS683", f"{SPEC}: byte {error.start} is not UTF-8", path=str(run)) from error
     tree = read(Source(str(run / SPEC), text), found)
     if tree is None:
         raise SpecError(found.sorted())
