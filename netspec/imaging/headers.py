@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from netspec.resolve.sections.image import MAX_PIXELS
+from netspec.imaging.contract import MAX_PIXELS
 
 __all__ = ["Header", "read_header"]
 

@@ -64,7 +64,6 @@ ALLOWED = {
     "training/run/weights.py safe_open": "safetensors opens by name, after open_file found a regular file there",
     "data/data_layers/files.py h5py.File": "makes a new file (mode x) in the spec's folder",
     "imaging/decode.py Image.open": "bytes in memory, by a list of formats",
-    "imaging/wide.py Image.open": "bytes in memory, which decode.py had opened",
     "data/sources/hdf5.py h5py.File": OPENED,
     "importers/hdf5.py h5py.File": OPENED,
     "data/sources/digits.py np.loadtxt": "bytes in memory",
