@@ -328,9 +328,13 @@ class ModelSubject(Subject):
         for name in dict.fromkeys(self.tops[layer] for layer in layers):
             if name not in known:
                 model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-        session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         wanted = [self.tops[layer] for layer in layers]
-        made = session.run(wanted, dict(feed))
+        try:
+            session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+            made = session.run(wanted, dict(feed))
+        except Exception as error:  # onnxruntime's exceptions share no base of their own
+            why = (str(error).strip() or type(error).__name__).splitlines()[0].rpartition(" : ")[2]
+            raise fail("NS726", f"the model cannot run on these inputs: {why}", path=self.path) from error
         return dict(zip(layers, made, strict=True))
 
     def filters(self) -> Iterator[Filters]:
