@@ -41,22 +41,22 @@ SHAPE = array(COUNT, 32)
 SIGNED = array({"type": "integer", "minimum": -1})
 DESCRIBED = record(("name", "datatype", "shape"), name=TEXT, datatype=DATATYPE, shape=SIGNED)
 SCHEMAS: dict[str, dict[str, Any]] = {
-    "Input": record(
+    "InputTensor": record(
         ("name", "datatype", "shape"), name=TEXT, datatype=DATATYPE, shape=SHAPE, data={"type": "array"},
         parameters=parameters_of("input"),
     ),
     "RequestedOutput": record(("name",), name=TEXT, parameters=parameters_of("output")),
     "InferRequest": record(
-        ("inputs",), id={"type": ["string", "null"]}, inputs=array(refer("Input")),
+        ("inputs",), id={"type": ["string", "null"]}, inputs=array(refer("InputTensor")),
         outputs=array(refer("RequestedOutput")), parameters=parameters_of("request"),
     ),
-    "Output": record(
+    "OutputTensor": record(
         ("name", "datatype", "shape"), name=TEXT, datatype=DATATYPE, shape=array(COUNT),
         data={"type": "array"}, parameters=record(binary_data_size=COUNT),
     ),
     "InferAnswer": record(
         ("model_name", "model_version", "outputs"), model_name=TEXT, model_version=TEXT, id=TEXT,
-        outputs=array(refer("Output")),
+        outputs=array(refer("OutputTensor")),
     ),
     "Server": record(("name", "version", "extensions"), name=TEXT, version=TEXT, extensions=array(TEXT)),
     "Live": record(("live",), live=FLAG),
