@@ -1,15 +1,16 @@
 """What the recipes of a training ask for and do not find. In: a resolved spec; out: NS600, NS611,
-NS617, in `check` and before `train` begins.
+NS617, NS639, in `check` and before `train` begins.
 """
 
 from collections.abc import Iterator
 
 from netspec.analysis.learning_rate.courses import courses
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics.model import Diagnostic, write_nearest
+from netspec.diagnostics.suggest import nearest
 from netspec.resolve.resolve import Resolved
 from netspec.resolve.sections.train import TrainSection
 from netspec.source import Span
-from netspec.syntax.located import Located
+from netspec.syntax.located import Located, plain
 
 __all__ = ["recipe_faults"]
 
@@ -22,6 +23,7 @@ def recipe_faults(resolved: Resolved) -> Iterator[Diagnostic]:
     if train is None or section is None:
         return
     yield from draw_faults(train, section)
+    yield from pretrain_faults(resolved, train, section)
     why = no_tests(resolved, train)
     if not why:
         return
@@ -96,3 +98,17 @@ def weight_faults(train: TrainSection, section: Located) -> Iterator[Diagnostic]
         if word in ("streams", "shuffle: false"):
             fact = f"sample_weights draw single samples, {word} keeps their order"
         yield Diagnostic("NS617", fact, section.mapping["data"].key_span("sample_weights"))
+
+
+def pretrain_faults(resolved: Resolved, train: TrainSection, section: Located) -> Iterator[Diagnostic]:
+    """NS639 for each layer to pre-train that the net has not, at its name."""
+    if train.pretrain is None:
+        return
+    listed = section.mapping["pretrain"].mapping["layers"]
+    places = {plain(each): each.span for each in listed.items}
+    names = [entry.name for entry in resolved.drafts]
+    for name in train.pretrain.layers:
+        if name not in names:
+            near = nearest(name, names)
+            place = places.get(name, listed.span)
+            yield Diagnostic("NS639", f"there is no layer {name}", place, fixes=write_nearest(near, place))
