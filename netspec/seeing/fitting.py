@@ -1,11 +1,29 @@
-"""What an engine refuses of an input, as a finding. In: the shapes that are given; out: SpecError."""
+"""What an engine refuses, as a finding: an input, or more weights than memory holds. In: shapes; out:
+SpecError.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 
 from netspec.diagnostics import fail
+from netspec.ir.graph import TypedGraph
 
-__all__ = ["fitting"]
+__all__ = ["check_weights", "fitting"]
+
+MOST_WEIGHTS = 1_000_000_000
+"""4 GB: what a run has, fitted into memory once; what a spec says need not."""
+
+
+def check_weights(typed: TypedGraph, path: str) -> None:
+    """Raises SpecError NS753 where a net that is not trained has too many weights to be made for a
+    look.
+    """
+    shapes = [ref.weight.shape for ref in typed.weight_refs()]
+    count = sum(prod(n for n in shape if isinstance(n, int)) for shape in shapes)
+    if count > MOST_WEIGHTS:
+        fact = f"{count:,} weights, of which {MOST_WEIGHTS:,} are made for a net that is not trained"
+        raise fail("NS753", fact, path=path)
 
 
 @contextmanager

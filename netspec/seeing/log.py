@@ -17,9 +17,11 @@ PHASES = ("train", "val", "test")
 
 def read_log(run: Path) -> Lines:
     """The lines of a run's log; one that a kill cut off at the end is left out. Raises SpecError
-    NS755.
+    NS750 (there is none), NS755.
     """
     path = run / LOG
+    if not path.exists():
+        raise fail("NS750", f"the run has no {LOG}: it was made, or copied without", path=str(run))
     try:
         lines = read_text(path, [run], errors="replace").splitlines()
     except OSError as error:

@@ -6,15 +6,18 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from netspec.data.samples import Taken
 from netspec.seeing.filters import Filters, is_picture
 from netspec.seeing.seen import Array
 
-__all__ = ["read_filters"]
+__all__ = ["read_filters", "restore"]
 
 WINDOWED, DENSE = ("Conv", "ConvTranspose"), ("Gemm", "MatMul")
-PASSING = ("Mul", "Add", "Sub", "Div", "Reshape", "Flatten", "Identity", "Cast")
-"""What leaves a picture a picture: its scale, its mean, its shape."""
+RESTORED = "DequantizeLinear"
+PASSING = ("Mul", "Add", "Sub", "Div", "Reshape", "Flatten", "Identity", "Cast", "QuantizeLinear", RESTORED)
+"""What leaves a picture a picture: its scale, its mean, its shape, its bits."""
 
 
 def read_filters(
@@ -22,6 +25,7 @@ def read_filters(
 ) -> Iterator[Filters]:
     """Filters in the order of the nodes."""
     makers = {top: node for node in nodes for top in node.output}
+    weights = {**weights, **restore(nodes, weights)}
     for node in nodes:
         if node.op_type not in WINDOWED + DENSE or node.input[1] not in weights:
             continue
@@ -31,6 +35,23 @@ def read_filters(
             yield from read_dense(node, weight, given)
         elif 3 <= weight.ndim <= 4:
             yield Filters(name, weight, given is not None, color_of(given))
+
+
+def restore(nodes: Sequence[Any], weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Weights that are kept in whole numbers: (q - zero) scale, along the node's axis, by the node's
+    output.
+    """
+    found = {}
+    for node in nodes:
+        if node.op_type == RESTORED and all(name in weights for name in node.input if name):
+            kept, scale, *zero = (weights[name].astype(np.float32) for name in node.input if name)
+            axis = next((each.i for each in node.attribute if each.name == "axis"), 1)
+            shape = [1] * kept.ndim
+            if scale.size > 1:
+                shape[axis] = -1
+            whole = kept - (zero[0].reshape(shape) if zero else 0)
+            found[node.output[0]] = whole * scale.reshape(shape)
+    return found
 
 
 def read_dense(node: Any, weight: Array, given: Taken | None) -> Iterator[Filters]:

@@ -20,6 +20,7 @@ from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.image import ImageContract
 from netspec.seeing.filters import Filters, is_picture
 from netspec.seeing.finite import are_finite, check_finite
+from netspec.seeing.fitting import check_weights
 from netspec.seeing.seen import Array
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ class NetSubject(Subject):
         from netspec.training.device import find_device
         from netspec.training.run.loading import load_weights
 
+        if self.weights is None:
+            check_weights(self.typed, self.path)
         place = find_device(self.device)
         torch.manual_seed(self.seed)
         net = compiled.compile(self.program, "deploy", fused=False)

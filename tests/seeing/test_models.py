@@ -79,3 +79,50 @@ def test_dense_layers_of_a_model_read_pictures(tmp_path: Path) -> None:
     (found,) = subject.filters()
     assert found.layer == "fc1" and found.first
     np.testing.assert_array_equal(found.weight, dense.reshape(5, 3, 2, 2))
+
+
+def test_weights_in_whole_numbers_are_seen_as_what_they_stand_for(tmp_path: Path) -> None:
+    """As `export --quantize int8` writes them: behind DequantizeLinear, with a scale for each filter."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.integers(-99, 99, (3, 1, 2, 2)).astype(np.int8),
+        "ws": np.float32([0.5, 0.25, 2]),
+        "wz": np.int8([0, 0, 0]),
+        "s": np.float32(0.1),
+        "z": np.int8(0),
+        "v": rng.integers(-99, 99, (27, 4)).astype(np.int8),
+        "vs": np.float32(0.1),
+    }
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+        helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]),
+        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], axis=0),
+        helper.make_node("Conv", ["xd", "wd"], ["maps"], "conv"),
+        helper.make_node("Flatten", ["maps"], ["flat"], "flat"),
+        helper.make_node("DequantizeLinear", ["v", "vs"], ["vd"]),
+        helper.make_node("MatMul", ["flat", "vd"], ["y"], "fc"),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 4, 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, "small", [x], [y], tensors)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(made, tmp_path / "q.onnx")
+    rows = rng.standard_normal((15, 1, 4, 4)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=rows)
+    subject = open_subject(str(tmp_path / "q.onnx"), device="cpu", allow_uncertified=True)
+    found = next(subject.filters())
+    assert found.layer == "conv" and found.first
+    np.testing.assert_allclose(found.weight, weights["w"] * weights["ws"].reshape(3, 1, 1, 1))
+    seen = see("embed", subject, method="pca", count=15, data=f"npz:{tmp_path / 'x.npz'}", split="all")
+    assert seen.values["layer"] == "flat" and seen.arrays["places"].shape == (15, 2)
+    with pytest.raises(SpecError, match="NS750"):
+        see(
+            "embed",
+            subject,
+            method="pca",
+            count=15,
+            layer="wd",
+            data=f"npz:{tmp_path / 'x.npz'}",
+            split="all",
+        )

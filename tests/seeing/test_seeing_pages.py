@@ -144,6 +144,7 @@ REFUSED = [
     (("see", "maps", "RUN", "none.png"), "NS643", "none.png"),
     (("see", "maps", "RUN", "--npz", "x.png"), "NS756", ".npz"),
     (("see", "curves", "BROKEN"), "NS755", "line 2"),
+    (("see", "maps", "RUN", "--layer", "conv1", "--unit", "6"), "NS757", "there are 6"),
     (("see", "maps", "zoo:u-net", "--data", "digits"), "NS", ""),
 ]
 

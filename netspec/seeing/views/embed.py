@@ -16,6 +16,7 @@ from netspec.pictures.colors import SERIES
 from netspec.pictures.figure import Figure
 from netspec.pictures.shapes import Drawing, Image, Rect, Shape, Text
 from netspec.seeing.finite import check_finite
+from netspec.seeing.onnx_filters import restore
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import ModelSubject, Subject
@@ -44,7 +45,14 @@ def see(subject: Subject, asked: Asked) -> Seen:
     for at in range(0, len(samples), BATCH):
         chosen = samples[at : at + BATCH]
         feed = {name: np.concatenate([each.arrays[name] for each in chosen]) for name in subject.taken}
-        parts.append(subject.activations(feed, [layer])[layer].reshape(len(chosen), -1))
+        made = subject.activations(feed, [layer])[layer]
+        if made.ndim == 0 or len(made) != len(chosen):
+            raise fail(
+                "NS750",
+                f"{layer} does not keep samples apart: its top is {list(made.shape)}",
+                path=subject.path,
+            )
+        parts.append(made.reshape(len(chosen), -1))
     values = np.concatenate(parts).astype(np.float64)
     check_finite({layer: values}, subject.path)
     labels = [each.label for each in samples]
@@ -77,12 +85,14 @@ def before_last(subject: Subject) -> str:
 
 def before_last_node(subject: ModelSubject) -> str:
     """The same of an ONNX graph: weights have two axes or more; steps, scales and shapes have fewer."""
-    makers = {top: node.name or node.output[0] for node in subject.proto.graph.node for top in node.output}
-    wide = {name for name, value in subject.weights.items() if value.ndim > 1}
-    reading = [node for node in subject.proto.graph.node if wide.intersection(node.input)]
+    nodes = subject.proto.graph.node
+    makers = {top: node.name or node.output[0] for node in nodes for top in node.output}
+    known = {**subject.weights, **restore(nodes, subject.weights)}
+    wide = {name for name, value in known.items() if value.ndim > 1}
+    reading = [node for node in nodes if wide & {*node.input} and not known.keys() >= {*node.input}]
     if not reading:
         return subject.layers[-1]
-    source = next((makers[name] for name in reading[-1].input if name in makers), "")
+    source = next((makers[name] for name in reading[-1].input if name in makers and name not in known), "")
     return source or reading[-1].name or str(reading[-1].output[0])
 
 

@@ -41,6 +41,11 @@ def see(subject: Subject, asked: Asked) -> Seen:
     if len(wrong) == len(arrays):
         check_finite(arrays, subject.path)
     arrays = {name: value for name, value in arrays.items() if name not in wrong}
+    if asked.unit is not None:
+        most = max(len(value) for value in arrays.values())
+        arrays = {name: value for name, value in arrays.items() if len(value) > asked.unit}
+        if not arrays:
+            raise fail("NS757", f"unit {asked.unit}; there are {most}", path=subject.path)
     if subject.picture:
         arrays[INPUT] = show_pixels(sample.arrays[subject.picture][0], subject.contract(subject.picture))
     told = [f"of {sample.name}" + when(sample.label is not None, f", {sample.label}")]
@@ -93,5 +98,5 @@ def picture(value: Array, count: int, unit: int | None) -> Array:
     if value.ndim == 2:  # steps and what is there at each
         return tile([heat(value, low, high)], least=256, gap=0)
     planes = value.reshape(len(value), -1, value.shape[-1])
-    chosen = range(count) if unit is None else [min(unit, len(value) - 1)]
+    chosen = range(count) if unit is None else [unit]
     return tile([gray(planes[i], low, high) for i in chosen], least=LEAST if unit is None else 256)
