@@ -45,7 +45,7 @@ COMMANDS = {
     "verify": "Check that a model is the one that was certified.",
     "predict": "Run one input through an exported model.",
     "see": "Draw a net: its filters, what it makes of an input, its mistakes.",
-    "serve": "Serve an exported model over HTTP.",
+    "serve": "Serve an exported model over HTTP, and gRPC.",
     "import": "Turn Caffe's prototxt and caffemodel into a spec and weights.",
     "schema": "Print the JSON Schema of the spec language.",
     "completion": "Print the completion script for a shell.",
