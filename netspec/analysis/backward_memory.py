@@ -5,9 +5,9 @@ gradients apart.
 from collections.abc import Mapping
 from itertools import accumulate
 
-from netspec.analysis.memory import BYTES, find_kept, last_uses, storage
+from netspec.analysis.memory import BYTES, find_kept, follow_gradients, last_uses, storage
 from netspec.ir.dims import evaluate
-from netspec.ir.graph import TypedGraph, Value
+from netspec.ir.graph import TypedGraph
 
 __all__ = ["backward_memory"]
 
@@ -38,7 +38,7 @@ def backward_memory(typed: TypedGraph, sizes: Mapping[str, int]) -> int | None:
     # backward goes from the end: at a layer's turn those before it still hold what they keep
     for node, size in extra.items():
         live(size, step[node], len(nodes))
-    lasting, learns = {own[value] for value in kept}, learning(typed)
+    lasting, learns = {own[value] for value in kept}, follow_gradients(typed)[1]
     for value in set(own.values()):
         count = evaluate(typed.types[value].size, sizes)
         if not isinstance(count, int):
@@ -51,14 +51,3 @@ def backward_memory(typed: TypedGraph, sizes: Mapping[str, int]) -> int | None:
         if value in learns:
             live(size, made, last.get(value, made))
     return max(accumulate(change))
-
-
-def learning(typed: TypedGraph) -> set[Value]:
-    """The values that gradients reach."""
-    found = set[Value]()
-    for node in typed.graph.nodes:
-        reached = any(v in found and i not in node.stopped for i, v in enumerate(node.bottoms))
-        trained = any(w.kind == "parameter" for w in typed.weights[node])
-        if "no_gradient" not in node.layer.traits and (reached or trained):
-            found.update(top for i, top in enumerate(node.tops) if i not in node.layer.silent)
-    return found

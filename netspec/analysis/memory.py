@@ -66,14 +66,10 @@ def find_kept(
     """The values that layers read again in the backward pass, and the bytes that each keeps of its
     own; None where a size stays open.
     """
-    learns, values, extra = set[Value](), set[Value](), dict[Node, int]()
+    nodes, learns = follow_gradients(typed)
+    values, extra = set[Value](), dict[Node, int]()
     views = {fusion.last for fusion in fusions if fusion.is_view}
-    for node in typed.graph.nodes:
-        reached = any(v in learns and i not in node.stopped for i, v in enumerate(node.bottoms))
-        trained = any(w.kind == "parameter" for w in typed.weights[node])
-        if "no_gradient" in node.layer.traits or not (reached or trained):
-            continue
-        learns.update(top for i, top in enumerate(node.tops) if i not in node.layer.silent)
+    for node in nodes:
         if idle(node, training=True) or node in views:
             found = Kept()
         else:
@@ -85,6 +81,18 @@ def find_kept(
             return values, None
         extra[node] = count
     return values - {v for fusion in fusions for v in fusion.between}, extra
+
+
+def follow_gradients(typed: TypedGraph) -> tuple[list[Node], set[Value]]:
+    """The layers that gradients come to, in order, and the values that they reach."""
+    nodes, values = list[Node](), set[Value]()
+    for node in typed.graph.nodes:
+        reached = any(v in values and i not in node.stopped for i, v in enumerate(node.bottoms))
+        trained = any(w.kind == "parameter" for w in typed.weights[node])
+        if "no_gradient" not in node.layer.traits and (reached or trained):
+            nodes.append(node)
+            values.update(top for i, top in enumerate(node.tops) if i not in node.layer.silent)
+    return nodes, values
 
 
 def idle(node: Node, *, training: bool) -> bool:

@@ -39,7 +39,7 @@ def command(
     The runs must agree in inputs, image contracts, classes and outputs. What is made is a run too:
     netspec test, predict and serve take it.
     """
-    from netspec.cli.export import Told, describe_certificate, readable
+    from netspec.cli.export import Told, tell_model
     from netspec.recipes.bag import bag
     from netspec.training.run.folder import read_record
     from netspec.training.session import find_run
@@ -60,7 +60,4 @@ def command(
     finally:
         told.clear()
     click.echo(f"{len(runs)} runs are one: {made.folder}")
-    click.echo(f"wrote {made.model.path} ({readable(made.model.size)})")
-    if made.model.certificate is not None:
-        for line in describe_certificate(made.model.certificate):
-            click.echo(line)
+    tell_model(made.model)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-INTERRUPTED = 128
-
 
 @click.command("boost")
 @click.argument("spec")
@@ -43,8 +41,9 @@ def command(spec: str, folder: str | None, device: str, reading: "Reading", **wo
     if words["resume"] and not folder:
         raise click.UsageError("--resume goes on with the stages of a folder: give it by --run")
     from netspec.cli import report
-    from netspec.cli.export import Told, describe_certificate, readable
+    from netspec.cli.export import Told, tell_model
     from netspec.recipes.boost import boost
+    from netspec.training.interrupt import exit_code_of
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import find_run, reread
 
@@ -70,11 +69,9 @@ def command(spec: str, folder: str | None, device: str, reading: "Reading", **wo
     else:
         click.echo(describe(made))
         if made.model is not None:
-            click.echo(f"wrote {made.model.path} ({readable(made.model.size)})")
-            if made.model.certificate is not None:
-                click.echo("\n".join(describe_certificate(made.model.certificate)))
+            tell_model(made.model)
     report(list(made.findings))
-    return 0 if made.signal is None else INTERRUPTED + made.signal
+    return exit_code_of(made.signal)
 
 
 def begun(run: Path) -> Path:

@@ -239,6 +239,13 @@ def tell_certificate(made: "Export") -> None:
     )
 
 
+def tell_model(made: "Export") -> None:
+    """A file that was made on the way, and what is proven of it."""
+    click.echo(f"wrote {made.path} ({readable(made.size)})")
+    if made.certificate is not None:
+        click.echo("\n".join(describe_certificate(made.certificate)))
+
+
 def describe_certificate(found: "Certificate") -> "Iterator[str]":
     """What a certificate says, in words."""
     quantized = found.quantized is not None

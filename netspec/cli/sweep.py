@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_sweep"]
 
-INTERRUPTED = 128  # and the signal's number, as a shell has it
-
 
 def run_sweep(
     spec: str,
@@ -31,6 +29,7 @@ def run_sweep(
     from netspec.cli import report
     from netspec.cli.start import read_start
     from netspec.recipes.sweep import Plan, read_axis, sweep, sweep_folder
+    from netspec.training.interrupt import exit_code_of
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import reread
 
@@ -51,7 +50,7 @@ def run_sweep(
     else:
         click.echo("\n".join(lines(made)))
     report(list(made.findings))
-    return 0 if made.signal is None else INTERRUPTED + made.signal
+    return exit_code_of(made.signal)
 
 
 def as_plain(made: "Swept") -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Mended(Subset):
 
     def find_sound(self, index: int) -> int:
         """The first sample from one on that can be read. Raises SpecError NS650: none can."""
-        for _ in range(len(self)):
+        while True:
             index = self.find_known(index)
             try:
                 super().batch(np.array([index]))
@@ -51,7 +51,6 @@ class Mended(Subset):
                 self.lose(index, error)
                 continue
             return index
-        raise fail("NS650", f"none of {len(self):,} samples can be read", path=self.name)
 
     def lose(self, index: int, error: SpecError) -> None:
         """Remember a damaged sample. Raises what is no damage, NS650 where it was the last."""

@@ -3,6 +3,7 @@ kind once.
 """
 
 import os
+from collections.abc import Iterable, Iterator
 
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
@@ -10,6 +11,15 @@ from netspec.diagnostics.words import list_briefly
 __all__ = ["Remarks"]
 
 SHOWN = 4
+FLAT = (
+    "all pixels are one value",
+    "such a picture teaches its colour alone: is it empty, or in another channel?",
+)
+DEEP = (
+    "16 bits a pixel, of which 12 are used,",
+    "where no value is above 4,095, 0 to 4,095 stands for 0 to 255",
+)
+"""What is said of each kind: a fact, and a note."""
 
 
 class Remarks:
@@ -24,27 +34,19 @@ class Remarks:
 
     def tell(self, path: str) -> tuple[Diagnostic, ...]:
         """NS668 for what was noticed in the data at a path, and was not told before."""
-        said = (*self.of_flatness(path), *self.of_depth(path))
+        said = (*self.say(path, self.flat, *FLAT), *self.of_depth(path))
         self.told |= {*self.flat, *self.deep}
         return said
 
-    def of_flatness(self, path: str) -> tuple[Diagnostic, ...]:
-        """NS668 for pictures of one value."""
-        flat = sorted(below(path, each) for each in self.flat if each not in self.told)
-        if not flat:
-            return ()
-        fact = f"all pixels are one value in {list_briefly(flat, SHOWN)}"
-        note = "such a picture teaches its colour alone: is it empty, or in another channel?"
-        return (Diagnostic("NS668", fact, path=path, notes=(note,)),)
-
-    def of_depth(self, path: str) -> tuple[Diagnostic, ...]:
+    def of_depth(self, path: str) -> Iterator[Diagnostic]:
         """NS668 for pictures that were taken for 12 bits."""
-        deep = sorted(below(path, each) for each in self.deep if each not in self.told)
-        if not deep:
-            return ()
-        fact = f"16 bits a pixel, of which 12 are used, in {list_briefly(deep, SHOWN)}"
-        note = "where no value is above 4,095, 0 to 4,095 stands for 0 to 255"
-        return (Diagnostic("NS668", fact, path=path, notes=(note,)),)
+        return self.say(path, self.deep, *DEEP)
+
+    def say(self, path: str, files: Iterable[str], fact: str, note: str) -> Iterator[Diagnostic]:
+        """NS668 for the files of a kind, where some were not told before."""
+        named = sorted(below(path, each) for each in files if each not in self.told)
+        if named:
+            yield Diagnostic("NS668", f"{fact} in {list_briefly(named, SHOWN)}", path=path, notes=(note,))
 
 
 def below(path: str, name: str) -> str:

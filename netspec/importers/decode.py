@@ -181,7 +181,7 @@ def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics, in_
             )
         return
     if in_layer:
-        keep_field(field, piece)
+        add_value(piece, field.name, plain(field.value))
     if not listed:
         return
     near = near_names(field.name, kind)
@@ -191,15 +191,14 @@ def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics, in_
     diagnostics.add(Diagnostic("NS021", fact, piece.message.name_span(field), label))
 
 
-def keep_field(field: Field, piece: Piece) -> None:
-    """Put an unknown field's value into the piece; given again, it is a list."""
-    value = plain(field.value)
-    if field.name not in piece:
-        piece[field.name] = value
-    elif isinstance(piece[field.name], list):
-        piece[field.name].append(value)
+def add_value(found: dict[str, Any], name: str, value: Any) -> None:
+    """One more value under a name; of several there is a list."""
+    if name not in found:
+        found[name] = value
+    elif isinstance(found[name], list):
+        found[name].append(value)
     else:
-        piece[field.name] = [piece[field.name], value]
+        found[name] = [found[name], value]
 
 
 @cache
@@ -215,13 +214,7 @@ def plain(value: Value) -> Any:
     if isinstance(value, Message):
         found: dict[str, Any] = {}
         for field in value.fields:
-            item = plain(field.value)
-            if field.name not in found:
-                found[field.name] = item
-            elif isinstance(found[field.name], list):
-                found[field.name].append(item)
-            else:
-                found[field.name] = [found[field.name], item]
+            add_value(found, field.name, plain(field.value))
         return found
     if isinstance(value, Word):
         return {"true": True, "false": False}.get(value, str(value))

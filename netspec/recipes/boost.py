@@ -26,11 +26,11 @@ from netspec.recipes.composed import compose, write_composed
 from netspec.recipes.held_plan import begin_folder
 from netspec.recipes.members import load_members
 from netspec.recipes.outcomes import Outcome, read_outcome
-from netspec.training.batches.feeds import Feeds
+from netspec.training.batches.feeds import Feeds, section_of
 from netspec.training.device import exact_float32, find_device
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import LoadedRun, is_run, load_run
-from netspec.training.session import reread, train_program
+from netspec.training.session import train_program
 
 __all__ = ["BOOST", "BOOSTED", "Boosted", "Stage", "boost", "reweigh", "weigh_stage"]
 
@@ -86,11 +86,15 @@ def boost(  # noqa: PLR0913 - the words of the command
         raise fail("NS618", f"there are 2 to {MOST:,} stages: these are {count:,}")
     plan = {"spec": spec, "stages": count, "weights": weights, "settings": list(reading.settings)}
     begin_folder(folder, BOOST, json.dumps(plan, indent=1, ensure_ascii=False) + "\n", resume)
+    program = driver.load(spec, reading)
+    check_classes(program)
+    seed = section_of(program).solver.random_seed
     stages, own, findings, drawn = list[Stage](), None, list[Diagnostic](), None
     total = 0
     for number in range(1, count + 1):
         run = folder / str(number)
-        signal = train_stage(spec, run, number, drawn, device, reading, reporter)
+        stage_reading = reading_of(number, drawn, reading, seed)
+        signal = train_stage(spec, run, number, device, stage_reading, reporter)
         if signal is not None:
             return Boosted(folder, tuple(stages), total, signal=signal)
         loaded = load_run(run, weights, reading=reading)
@@ -132,7 +136,6 @@ def train_stage(
     spec: str,
     run: Path,
     number: int,
-    drawn: Path | None,
     device: str,
     reading: Reading,
     reporter: Callable[[], Reporter],
@@ -141,10 +144,6 @@ def train_stage(
     if read_outcome(run).ended:
         return None
     program = driver.load(spec, reading)
-    check_classes(program)
-    section = program.resolved.file.train
-    seed = -1 if section is None else section.solver.random_seed
-    _, program = reread(spec, None, False, reading_of(number, drawn, reading, seed))
     with reporter() as shown:
         shown.say(f"stage {number}")
     result = train_program(program, run, device=device, resume=is_run(run), progress=reporter())

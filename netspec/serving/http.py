@@ -32,7 +32,7 @@ from netspec.version import __version__
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Service"]
+__all__ = ["Service", "report_bug"]
 
 LENGTH = b"inference-header-content-length"
 BINARY = b"application/octet-stream"
@@ -89,10 +89,10 @@ class Service:
             handler, names = self.routes.find(request.method, request.target)
             return await handler(request, names)
         except RequestError as error:
-            return make_error(str(error), error.status, error.details)
-        except Exception:
-            traceback.print_exc(file=sys.stderr)
-            return make_error("internal error: a bug in netspec, see the server's log", 500)
+            failed = error
+        except Exception as error:
+            failed = report_bug(error)
+        return make_error(str(failed), failed.status, failed.details)
 
     async def show_server(self, _request: Request, _names: Names) -> Response:
         return make_json({"name": "netspec", "version": __version__, "extensions": EXTENSIONS})
@@ -264,3 +264,9 @@ def give_memory_back() -> None:
 
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def report_bug(error: Exception) -> RequestError:
+    """What a client is told of a bug of ours; the log has the rest."""
+    traceback.print_exception(error, file=sys.stderr)
+    return RequestError("internal error: a bug in netspec, see the server's log", 500)

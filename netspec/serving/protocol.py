@@ -105,7 +105,7 @@ def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_V
 
 def keep_head(head: bytes, tensors: list[dict[str, Any]], inference: Inference, model: Model) -> None:
     """Remember what a head was found to say, where all its inputs are plain numbers behind it."""
-    places, begin = [], 0
+    places, begin = dict[str, Place](), 0
     for tensor in tensors:
         array, size = inference.inputs[tensor["name"]], tensor.get("parameters", {}).get("binary_data_size")
         if (
@@ -115,10 +115,10 @@ def keep_head(head: bytes, tensors: list[dict[str, Any]], inference: Inference, 
         ):
             return
         dtype = array.dtype.newbyteorder("<").str
-        places.append(Place(tensor["name"], dtype, array.shape, array.size, begin))
+        places[tensor["name"]] = Place(tensor["name"], dtype, array.shape, array.size, begin)
         begin += size
-    places.sort(key=lambda place: list(inference.inputs).index(place.name))
-    model.heads.keep(head, Understood(begin, places, inference.outputs, inference.patience))
+    ordered = [places[name] for name in inference.inputs]  # as the model has them
+    model.heads.keep(head, Understood(begin, ordered, inference.outputs, inference.patience))
 
 
 def read_inference(request: dict[str, Any], tensors: Tensors, model: Model) -> Inference:

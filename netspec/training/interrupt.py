@@ -7,9 +7,16 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Interrupt"]
+__all__ = ["Interrupt", "exit_code_of"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def exit_code_of(number: int | None) -> int:
+    """0, or 128 + the number of the signal that asked for the stop, as a shell has it."""
+    if number is None:
+        return 0
+    return 128 + number
 
 
 class Interrupt:

@@ -14,6 +14,7 @@ from netspec.resolve.sections.pace import PaceWords
 from netspec.resolve.sections.recipes import AverageSection, StopSection
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.batches.order import Share
+from netspec.training.interrupt import exit_code_of
 from netspec.training.optim.solver import ParameterSpec
 
 __all__ = ["Batch", "Job", "Player", "TestBatches", "TrainBatches", "TrainingResult"]
@@ -145,6 +146,4 @@ class TrainingResult:
     @property
     def exit_code(self) -> int:
         """0, or 128 + the number of the signal that asked for the stop (Ctrl-C: 130)."""
-        if self.signal is None:
-            return 0
-        return 128 + self.signal
+        return exit_code_of(self.signal)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from netspec.diagnostics import fail
+from netspec.training.interrupt import exit_code_of
 
 __all__ = ["LAUNCHED", "launch"]
 
@@ -37,7 +38,7 @@ def launch(words: Sequence[str], processes: int, restarts: int = 0) -> int:
     except ChildFailedError as error:
         return tell(error.failures, processes)
     except SignalException as stopped:
-        return 128 + int(stopped.sigval)
+        return exit_code_of(int(stopped.sigval))
     return 0
 
 

@@ -3,6 +3,7 @@ found of their masks, what labels may be; out: findings, with the places of all 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from string import ascii_lowercase
 
 import numpy as np
 
@@ -87,9 +88,7 @@ def notes_on_masks(read: Sequence[Array], rule: LabelRule) -> tuple[str, ...]:
     notes = []
     there = sorted({value for each in read for value in np.unique(each).tolist()} - set(rule.ignored))
     if there[0] == 0 and len(there) <= rule.width:  # as many as there are classes, but not their numbers
-        said = ", ".join(
-            f"{name}: {value}" for name, value in zip("abcdefghijklmnopqrstuvwxyz", there, strict=False)
-        )
+        said = ", ".join(f"{name}: {value}" for name, value in zip(ascii_lowercase, there, strict=False))
         return (
             f"they hold {len(there)} values: `colors: {{{said}}}` in the data section says which class each is",
         )

@@ -3,9 +3,7 @@ GRPCInferenceService, answered by it. A refusal is a status with the sentence th
 """
 
 import asyncio
-import sys
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from secrets import token_hex
@@ -16,7 +14,7 @@ import orjson
 from netspec.diagnostics import fail
 from netspec.serving.doorkeeper import Doorkeeper
 from netspec.serving.exchange import Request, Response, make_json
-from netspec.serving.http import Service
+from netspec.serving.http import Service, report_bug
 from netspec.serving.repository import Asked
 from netspec.serving.rpc.messages import SERVICE, message_class
 from netspec.serving.rpc.tensors import read_message, read_tensors, write_message
@@ -140,7 +138,7 @@ class Rpc:
             raise
         except Exception as error:
             response = Response(500)
-            await abort(context, report(error))
+            await abort(context, report_bug(error))
             raise
         finally:
             self.note(request, response, begun)
@@ -247,7 +245,7 @@ class Rpc:
         except RequestError as error:
             failed = error
         except Exception as error:
-            failed = report(error)
+            failed = report_bug(error)
         made: bytes = make(error_message=str(failed)).SerializeToString()
         return made
 
@@ -287,12 +285,6 @@ def translate(asked: Any) -> tuple[Request, dict[str, str]]:
     if "ready" in given:
         body = {"ready": True}
     return Request(b"POST", b"", {}, orjson.dumps(body)), names
-
-
-def report(error: Exception) -> RequestError:
-    """What a client is told of a bug; the log has the rest."""
-    traceback.print_exception(error, file=sys.stderr)
-    return RequestError("internal error: a bug in netspec, see the server's log", 500)
 
 
 async def abort(context: Any, error: RequestError) -> None:

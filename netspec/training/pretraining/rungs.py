@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import write_nearest
 from netspec.diagnostics.suggest import nearest
+from netspec.ir.dims import product
 from netspec.ir.graph import Node, TypedGraph
 from netspec.source import Span
 
@@ -87,10 +88,7 @@ def is_full(typed: TypedGraph, node: Node, weight: Tensor) -> bool:
     if len(node.bottoms) != 1 or len(node.tops) != 1 or weight.ndim != 2:
         return False
     read, made = typed.types[node.bottoms[0]].shape, typed.types[node.tops[0]].shape
-    width = 1
-    for size in read[1:]:
-        width *= size if isinstance(size, int) else 0
-    return len(made) == 2 and made[1] == weight.shape[0] and width == weight.shape[1]
+    return len(made) == 2 and made[1] == weight.shape[0] and product(read[1:]) == weight.shape[1]
 
 
 def follower(typed: TypedGraph, node: Node) -> Node | None:
