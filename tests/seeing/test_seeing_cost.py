@@ -24,8 +24,8 @@ HEAVY = (
     "netspec.training.session",
     "netspec.exporters",
 )
-LOADED = 340
-"""Modules of netspec that a view may load; of the most, mistakes, it is 327."""
+LOADED = 380
+"""Modules of netspec that a view may load, of more than 700; the most, mistakes, loads 340."""
 CHILD = """
 import json, os, resource, sys
 begun = resource.getrusage(resource.RUSAGE_SELF)
