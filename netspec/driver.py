@@ -57,12 +57,15 @@ TRAINING = "training "
 
 class Looked(NamedTuple):
     """What was looked at for some findings: layers, once for each look, values that variables and
-    defaults added, and the spec, as far as it was one.
+    defaults added, the spec, as far as it was one, and what it means, as far as that is known.
     """
 
     layers: int
     values: int = 0
     spec: Spec | None = None
+    resolved: Resolved | None = None
+    measured: bool = False
+    """Whether nothing kept budgets and lints from looking at the whole net."""
 
 
 @frozen
@@ -301,30 +304,45 @@ def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[
     first copies are looked at first: if all that is wrong is wrong with these, the others say it again.
     """
     found, looked = look_at(source, reading, bare=bare, glimpse=True)
-    if looked.spec is None or not looked.spec.cut or is_told_by_copies(found, looked):
+    if looked.spec is None or not looked.spec.cut or is_told_by_glimpse(found, looked, reading):
         return found, looked
     return look_at(source, reading, bare=bare)
 
 
-def is_told_by_copies(found: list[Diagnostic], looked: Looked) -> bool:
-    """Whether each error of a glimpse is one of copies whose further ones were left out."""
-    cut = looked.spec.cut if looked.spec is not None else frozenset()
+def is_told_by_glimpse(found: list[Diagnostic], looked: Looked, reading: Reading) -> bool:
+    """Whether a glimpse has errors, and each is one of copies whose further ones were left out, or these
+    have none of their own. What budgets and lints measure, they measure of the whole.
+    """
+    from netspec.analysis.further_copies import are_named, are_steady
+
+    if looked.measured or looked.spec is None or are_named(looked.spec, reading.settings):
+        return False
+    cuts = looked.spec.cut
     errors = [d for d in found if d.severity == "error"]
-    return bool(errors) and all(any(label.span in cut for label in d.others) for d in errors)
+    told = [{cut.use for cut in cuts} & {label.span for label in d.others} for d in errors]
+    if all(told):
+        cuts = tuple(cut for cut in cuts if cut.use not in set().union(*told))
+    if not errors or not all(cut.alike for cut in cuts):
+        return False
+    if looked.resolved is None:
+        return True
+    states = [state_of(phase, reading) for phase in phases_of(looked.resolved)]
+    graphs = (with_file_types(wire(looked.resolved, state, Diagnostics())) for state in states)
+    return all(are_steady(graph, cuts) for graph in graphs)
 
 
 def look_at(
     source: Source, reading: Reading, *, bare: bool = False, glimpse: bool = False
 ) -> tuple[list[Diagnostic], Looked]:
     """The same, in one go."""
-    diagnostics = Diagnostics(bare=bare)
+    diagnostics, measured = Diagnostics(bare=bare), False
     spec = expand_source(source, diagnostics, reading, glimpse=glimpse)
     resolved = resolve_spec(spec, diagnostics, reading)
     if resolved is None and any(d.code == "NS209" for d in diagnostics.found) and is_library(source):
         diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.about.key != "layers"]
     if resolved is not None:
         views: dict[str, TypedGraph] = {}
-        for phase in ("test", "train") if has_phases(resolved) else ("test",):
+        for phase in phases_of(resolved):
             found = Diagnostics(bare=bare)
             # both begin with the same findings: a fault in one phase must not silence the other
             found.found = list(diagnostics.found)
@@ -336,12 +354,15 @@ def look_at(
         diagnostics.found += homeless(resolved, reading)
         if resolved.file.train is not None and not diagnostics.failed:
             look_at_training(resolved, reading, diagnostics, views)
-        if not diagnostics.failed:
+        measured = not diagnostics.failed
+        if measured:
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)
         else:
             check_words(resolved, diagnostics)
-    return one_cause(diagnostics.sorted()), Looked(diagnostics.layers, diagnostics.values, spec)
+    return one_cause(diagnostics.sorted()), Looked(
+        diagnostics.layers, diagnostics.values, spec, resolved, measured
+    )
 
 
 def look_at_training(
@@ -400,11 +421,11 @@ def is_library(source: Source) -> bool:
     }
 
 
-def has_phases(resolved: Resolved) -> bool:
-    """Whether the phases may have other layers. A layer's own `phase` only says how it behaves."""
-    return bool(resolved.strangers) or any(
-        d.fields.include or d.fields.exclude for d in resolved.drafts.values()
-    )
+def phases_of(resolved: Resolved) -> tuple[str, ...]:
+    """One phase, or both if they may have other layers. A layer's own `phase` only says how it behaves."""
+    if resolved.strangers or any(d.fields.include or d.fields.exclude for d in resolved.drafts.values()):
+        return "test", "train"
+    return ("test",)
 
 
 def load(path: str, reading: Reading = PLAIN) -> Program:

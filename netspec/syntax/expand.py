@@ -10,7 +10,7 @@ from typing import NamedTuple
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.frozen_classes import fresh, mutable, replace_fields
-from netspec.source import Source, Span
+from netspec.source import Source
 from netspec.syntax.block_checks import (
     OF_USES,
     USE_KEYS,
@@ -27,7 +27,7 @@ from netspec.syntax.expression import variables_in
 from netspec.syntax.inherit import CHANGES, Files, inherit, overridden
 from netspec.syntax.located import Located, plain
 from netspec.syntax.settings import Inside, leads_nowhere, put, with_value
-from netspec.syntax.spec import Blocks, Entry, Instance, Item, Spec
+from netspec.syntax.spec import Blocks, Cut, Entry, Instance, Item, Spec
 from netspec.syntax.variables import FAILED, Variables, declare
 
 __all__ = ["expand"]
@@ -89,7 +89,7 @@ def expand(
         items = work.set_inside(items, each._replace(value=variables.fill(each.value, diagnostics)))
     diagnostics.values += variables.added[0]
     known = Blocks(blocks, frozenset(work.seen), not files.failed)
-    return Spec(source, root, items, folder, known, frozenset(work.cut))
+    return Spec(source, root, items, folder, known, tuple(work.cut))
 
 
 class Copy(NamedTuple):
@@ -126,8 +126,8 @@ class Expansion:
     glimpse: bool = False
     left_out: int = 0
     """Layers of copies that a glimpse left out."""
-    cut: set[Span] = fresh(default_factory=set)
-    """The uses of blocks whose copies those are."""
+    cut: list[Cut] = fresh(default_factory=list)
+    """The repeats whose copies those are."""
 
     def items(
         self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]
@@ -232,11 +232,16 @@ class Expansion:
                 )
                 for i in range(copies)
             ]
-        made = (self.instance(copy, name, block, body, scope) for copy in self.kept(wanted, body))
+        made = (
+            self.instance(copy, name, block, body, scope)
+            for copy in self.kept(full, wanted, block, body, scope)
+        )
         # where one copy cannot be made, all behind it fail alike
         return list(takewhile(lambda one: one is not None, made))  # type: ignore[arg-type]
 
-    def kept(self, wanted: list[Copy], body: Located) -> Iterator[Copy]:
+    def kept(
+        self, full: str, wanted: list[Copy], block: Located, body: Located, scope: Variables
+    ) -> Iterator[Copy]:
         """The copies of a use that are made: all, or in a glimpse that has seen enough the first ones.
         The last of these stands for the last of all.
         """
@@ -245,13 +250,28 @@ class Expansion:
             rest = len(wanted) - i
             if self.glimpse and rest and i >= COPIES and self.count > GLIMPSED and use is not None:
                 self.left_out += rest * size
-                self.cut.add(use)
+                self.cut.append(Cut(full, use, i, self.are_alike(i - 1, len(wanted), block, body, scope)))
                 self.refuse_too_many(self.count + self.left_out, body)
                 yield copy._replace(alias=wanted[-1].alias)
                 return
             before = self.count + self.left_out
             yield copy
             size = self.count + self.left_out - before
+
+    def are_alike(self, first: int, end: int, block: Located, body: Located, scope: Variables) -> bool:
+        """Whether copies from a first one on have the same variables, and their block does not ask which copy
+        it is.
+        """
+        given = body.get("vars")
+        if self.counts(block):
+            return False
+        if given is None or not self.counts(given):
+            return True
+        # what a value that fails would say was said of the first copies, or is said of the whole
+        silent = Diagnostics(bare=True)
+        values = (plain(scope.plus({"i": i}).fill(given, silent)) for i in range(first, end))
+        last = next(values)
+        return all(value == last for value in values) and not silent.failed
 
     def refuse_too_many(self, count: int, place: Located) -> bool:
         """Whether there are not yet too many layers; says where they are."""

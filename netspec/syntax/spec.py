@@ -3,13 +3,13 @@ instances. Knows no layer type.
 """
 
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from netspec.frozen_classes import fresh, frozen
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 
-__all__ = ["Blocks", "Entry", "Instance", "Item", "Spec"]
+__all__ = ["Blocks", "Cut", "Entry", "Instance", "Item", "Spec"]
 
 
 @frozen
@@ -70,11 +70,22 @@ class Blocks:
         return {name: block for name, block in self.section.mapping.items() if name not in self.seen}
 
 
+class Cut(NamedTuple):
+    """A repeat of which a glimpse keeps the first copies: its full name, the place of its use, how many it keeps;
+    alike: no value asks which copy it is in, so copies that are given the same are the same.
+    """
+
+    name: str
+    use: Span
+    kept: int
+    alike: bool
+
+
 @frozen
 class Spec:
     """A whole spec: `root` holds every section but the layers as written; `folder` is where its
-    relative paths start. cut: of a glimpse, the uses of blocks of whose copies only the first ones are
-    among the items.
+    relative paths start. cut: of a glimpse, the repeats of whose copies only the first ones are among the
+    items.
     """
 
     source: Source
@@ -82,7 +93,7 @@ class Spec:
     items: tuple[Item, ...]
     folder: str = "."
     blocks: Blocks = Blocks()
-    cut: frozenset[Span] = frozenset()
+    cut: tuple[Cut, ...] = ()
 
     def section(self, name: str) -> Located | None:
         return self.root.get(name)
