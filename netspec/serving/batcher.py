@@ -7,48 +7,21 @@ depends neither on what else arrives nor on how it was cut.
 """
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from netspec.serving.engine import LARGE, Model
+from netspec.serving.engine import Model
+from netspec.serving.heads import remember
+from netspec.serving.pace import Pace
+from netspec.serving.runs import Arrays, Runner, Waiting, check_rows, now, run_group
 from netspec.serving.tensors import RequestError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = ["Batcher", "Batching"]
 
-Arrays = Mapping[str, "np.ndarray"]
 Observe = Callable[[int, float, Sequence[float]], None]
 TICK = 0.25
-
-
-@dataclass(eq=False, slots=True)  # not frozen: that would cost as much as all the rest of making one
-class Waiting:
-    """A request in the queue. Requests of the same key may be joined; None is never joined."""
-
-    inputs: Arrays
-    outputs: Sequence[str]
-    key: object
-    rows: int
-    future: "asyncio.Future[Arrays]"
-    queued: float = 0.0
-    patience: float = float("inf")
-
-    def expire(self, now: float) -> bool:
-        """Whether it need not run: its client went away, or it waited too long, which it is told."""
-        if self.future.done():
-            return True
-        if now - self.queued <= self.patience:
-            return False
-        words = f"the model was not free within {self.patience:g} seconds; try again later"
-        self.future.set_exception(RequestError(words, 504))
-        return True
 
 
 class Batching(NamedTuple):
@@ -66,7 +39,8 @@ class Batching(NamedTuple):
 
 
 class Batcher:
-    """One thread that runs the model, and the bounded queue before it.
+    """What runs the model, and the bounded queue before it. Runs are done in a thread of their own, but
+    for those that are known to be so short that the way there and back would take longer.
 
     `observe` is told of every run: its rows, its seconds, how long each request in it had waited.
     Use it within a running event loop: `start`, `submit`, `stop`.
@@ -82,7 +56,10 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "netspec-model")
         self._runner = Runner(model)
+        self._pace = Pace()
         self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._most: dict[object, int] = {}  # rows of a run, by key
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -102,29 +79,37 @@ class Batcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._thread.shutdown()
 
-    async def submit(self, inputs: Arrays, outputs: Sequence[str], patience: float | None = None) -> Arrays:
-        """The named outputs for checked inputs; `patience`: seconds that the request may wait.
+    def submit(
+        self, inputs: Arrays, outputs: Sequence[str], patience: float | None = None
+    ) -> Awaitable[Arrays]:
+        """The named outputs for checked inputs, to be awaited; `patience`: seconds that the request may
+        wait.
 
-        Raises RequestError: 400 and 413 for more than a run or an answer may hold, 503 if the queue
-        is full, 504 if it waited too long, else what the run raised.
+        Raises RequestError, at once or when awaited: 400 and 413 for more than a run or an answer may
+        hold, 503 if the queue is full, 504 if it waited too long, else what the run raised.
         """
         if len(self.queue) >= self.batching.limit:
             words = f"the queue is full: {self.batching.limit} requests are waiting; try again later"
             raise RequestError(words, 503)
-        patience = min(self.batching.seconds, self.batching.seconds if patience is None else patience)
+        longest = self.batching.seconds
+        if patience is None or patience > longest:
+            patience = longest
         if not self._joins:
             self.check_whole(inputs)
-            return await self._enqueue(Waiting(inputs, outputs, None, 1, new_future(), now(), patience))
+            return self._enqueue(Waiting(inputs, outputs, None, 1, self._future(), now(), patience))
         rows = len(inputs[self._names[0]])
-        key = tuple((inputs[name].dtype, inputs[name].shape[1:]) for name in self._names)
-        most = self.rows_of_a_run(inputs, rows)
+        key = tuple([(inputs[name].dtype, inputs[name].shape[1:]) for name in self._names])
+        most = self._most.get(key)
+        if most is None:
+            most = self.rows_of_a_run(inputs, rows)
+            remember(self._most, key, most)
         if rows <= most:
-            return await self._enqueue(Waiting(inputs, outputs, key, rows, new_future(), now(), patience))
+            return self._enqueue(Waiting(inputs, outputs, key, rows, self._future(), now(), patience, most))
         parts = (
-            Waiting(part, outputs, key, size, new_future(), now(), patience)
+            Waiting(part, outputs, key, size, self._future(), now(), patience, most)
             for part, size in split_rows(inputs, rows, most)
         )
-        return await self._gather(parts, rows)
+        return self._gather(parts, rows)
 
     def check_whole(self, inputs: Arrays) -> None:
         """A request that cannot be split must be one run. Raises RequestError."""
@@ -146,6 +131,11 @@ class Batcher:
         each = sum(array.size for array in inputs.values()) // rows
         self.check_elements(each)
         return max(1, min(self.batching.max_batch, self.batching.elements // max(1, each)))
+
+    def _future(self) -> "asyncio.Future[Arrays]":
+        if self._loop is None:  # asked for once: it costs a call of the system
+            self._loop = asyncio.get_running_loop()
+        return self._loop.create_future()
 
     def _enqueue(self, waiting: Waiting) -> "asyncio.Future[Arrays]":
         self.queue.append(waiting)
@@ -183,8 +173,12 @@ class Batcher:
                 self._arrived.clear()
             if not group:
                 continue
-            begun = now()
-            answers = await loop.run_in_executor(self._thread, run_group, self._runner, group)
+            begun, shape = now(), shape_of(group)
+            if self._pace.is_short(shape):
+                answers, seconds = run_group(self._runner, group)
+            else:
+                answers, seconds = await loop.run_in_executor(self._thread, run_group, self._runner, group)
+            self._pace.note(shape, seconds)
             self.observe(sum(w.rows for w in group), now() - begun, [begun - w.queued for w in group])
             for waiting, answer in zip(group, answers, strict=True):
                 if waiting.future.done():
@@ -193,6 +187,7 @@ class Batcher:
                     waiting.future.set_exception(answer)
                 else:
                     waiting.future.set_result(answer)
+            await asyncio.sleep(0)  # the loop has its turn, also where no run leaves it one
 
     async def _expire(self) -> None:
         """Tell those that waited too long while a run takes its time."""
@@ -205,33 +200,27 @@ class Batcher:
         """The request that waited longest and, in order, those that can join it; the others keep
         their places. Those that need not run any more are dropped.
         """
-        late = now()
+        late, queue = now(), self.queue
         group: list[Waiting] = []
-        rest = deque[Waiting]()
-        rows, most = 0, self.batching.max_batch
-        for waiting in self.queue:
+        others: list[Waiting] = []
+        rows, most = 0, 1
+        while queue and rows < most:
+            waiting = queue.popleft()
             if waiting.expire(late):
                 continue
             if not group:
                 group.append(waiting)
                 rows = waiting.rows
-                if waiting.key is not None:
-                    most = self.rows_of_a_run(waiting.inputs, waiting.rows)
-            elif waiting.key is not None and waiting.key == group[0].key and rows + waiting.rows <= most:
+                most = min(waiting.most, self.batching.max_batch)
+                if waiting.key is None:
+                    break
+            elif waiting.key == group[0].key and rows + waiting.rows <= most:
                 group.append(waiting)
                 rows += waiting.rows
             else:
-                rest.append(waiting)
-        self.queue = rest
+                others.append(waiting)
+        queue.extendleft(reversed(others))
         return group
-
-
-def now() -> float:
-    return time.perf_counter()
-
-
-def new_future() -> "asyncio.Future[Arrays]":
-    return asyncio.get_running_loop().create_future()
 
 
 def split_rows(inputs: Arrays, rows: int, most: int) -> Iterator[tuple[Arrays, int]]:
@@ -241,67 +230,9 @@ def split_rows(inputs: Arrays, rows: int, most: int) -> Iterator[tuple[Arrays, i
         yield {name: array[start:stop] for name, array in inputs.items()}, stop - start
 
 
-def check_rows(array: "np.ndarray", rows: int) -> None:
-    if len(array) != rows:
-        raise RequestError("the outputs do not have the rows that the model declares", 500)
-
-
-class Runner:
-    """A model, with the arrays into which the inputs of a joined run are written: they are made once
-    for each kind of run, since fresh memory costs more than the copy.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.key: object = None
-        self.buffers: dict[str, np.ndarray] = {}
-
-    def join(self, group: Sequence[Waiting]) -> "dict[str, np.ndarray]":
-        import numpy as np
-
-        rows = sum(w.rows for w in group)
-        joined = {}
-        for tensor in self.model.inputs:
-            first = group[0].inputs[tensor.name]
-            buffer = self.buffers.get(tensor.name)
-            if (
-                buffer is None
-                or len(buffer) < rows
-                or (buffer.dtype, buffer.shape[1:]) != (first.dtype, first.shape[1:])
-            ):
-                buffer = self.buffers[tensor.name] = np.empty((rows, *first.shape[1:]), first.dtype)
-            np.concatenate([w.inputs[tensor.name] for w in group], out=buffer[:rows])
-            joined[tensor.name] = buffer[:rows]
-        if sum(buffer.nbytes for buffer in self.buffers.values()) > LARGE:
-            self.buffers = {}
-        return joined
-
-
-def run_group(runner: Runner, group: Sequence[Waiting]) -> list[Arrays | BaseException]:
-    """The answer to each request of a group: outputs, or what its run raised. A failing request
-    does not fail its neighbours.
-    """
-    if len(group) > 1:
-        with suppress(Exception):  # where one is at fault, each is run alone and meets its own fate
-            return list(_run_joined(runner, group))
-    answers: list[Arrays | BaseException] = []
-    for waiting in group:
-        try:
-            answers.append(runner.model.run(waiting.inputs, waiting.outputs))
-        except Exception as error:
-            answers.append(error)
-    return answers
-
-
-def _run_joined(runner: Runner, group: Sequence[Waiting]) -> list[Arrays]:
-    wanted = {name for w in group for name in w.outputs}
-    outputs = runner.model.run(runner.join(group), [t.name for t in runner.model.outputs if t.name in wanted])
-    rows = sum(w.rows for w in group)
-    for array in outputs.values():
-        check_rows(array, rows)
-    answers: list[Arrays] = []
-    at = 0
-    for w in group:
-        answers.append({name: outputs[name][at : at + w.rows] for name in w.outputs})
-        at += w.rows
-    return answers
+def shape_of(group: Sequence[Waiting]) -> object:
+    """What the time of a run goes by: runs of some more or fewer rows count as one."""
+    first = group[0]
+    if first.key is None:
+        return tuple(array.shape for array in first.inputs.values())
+    return first.key, sum(w.rows for w in group).bit_length()

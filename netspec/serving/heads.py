@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Heads", "Place", "Understood"]
+__all__ = ["Heads", "Place", "Understood", "remember"]
 
 # Longer ones are read each time, and so many are kept: clients may send what they like.
 LONGEST, MOST = 2048, 256
@@ -69,6 +69,7 @@ class Heads:
 
 
 def remember(known: dict[Any, Any], key: Any, value: Any) -> None:
-    while len(known) >= MOST:
+    """Keep a value; where it is one too many, the oldest key is forgotten."""
+    while key not in known and len(known) >= MOST:
         known.pop(next(iter(known)), None)
     known[key] = value

@@ -174,21 +174,18 @@ class Service:
         return self.repository.find(names["name"], names.get("version"))
 
     async def infer(self, request: Request, names: Names) -> Response:
-        entry = self.find(names)
+        entry = self.repository.find(names["name"], names.get("version"))
         with Asked(entry):
-            return await self.answer(request, entry)
-
-    async def answer(self, request: Request, entry: Entry) -> Response:
-        encoding = request.headers.get(b"content-encoding")
-        if encoding is None:
-            return await self.run(request.body, request, entry)
-        most = self.gate.limits.max_body
-        with self.gate.hold(most):
-            word = encoding.decode("latin-1").strip().lower()
-            body = request.body
-            if word != "identity":
-                body = await self.work(LARGE + 1, lambda: inflate(request.body, word, most))
-            return await self.run(body, request, entry)
+            encoding = request.headers.get(b"content-encoding")
+            if encoding is None:
+                return await self.run(request.body, request, entry)
+            most = self.gate.limits.max_body
+            with self.gate.hold(most):
+                word = encoding.decode("latin-1").strip().lower()
+                body = request.body
+                if word != "identity":
+                    body = await self.work(LARGE + 1, lambda: inflate(request.body, word, most))
+                return await self.run(body, request, entry)
 
     async def run(self, body: bytes, request: Request, entry: Entry) -> Response:
         length = request.headers.get(LENGTH)
@@ -215,20 +212,22 @@ class Service:
             asked = read()
         else:
             asked = await self.work(size, read)
-        inputs, decode, most = asked.inputs, asked.decode, self.gate.limits.max_pixels
-        if decode is not None:
+        inputs = asked.inputs
+        if asked.decode is not None:
+            decode, most = asked.decode, self.gate.limits.max_pixels
             inputs = await self.work(LARGE + 1, lambda: decode(most))
-        entry.statistics.input_seconds += time.perf_counter() - begun
-        wanted = [output.name for output in asked.outputs]
-        given = [each for each in (asked.patience, patience) if each is not None]
-        outputs = await entry.batcher.submit(inputs, wanted, min(given, default=None))
-        begun = time.perf_counter()
-        size = sum(array.nbytes for array in outputs.values())
+        asking = time.perf_counter()
+        if patience is None or (asked.patience is not None and asked.patience < patience):
+            patience = asked.patience
+        outputs = await entry.batcher.submit(inputs, [output.name for output in asked.outputs], patience)
+        told = time.perf_counter()
+        size = sum([array.nbytes for array in outputs.values()])
         if size <= LARGE:
             content = write(asked, outputs)
         else:
             content = await self.work(size, lambda: write(asked, outputs))
-        entry.statistics.output_seconds += time.perf_counter() - begun
+        entry.statistics.input_seconds += asking - begun
+        entry.statistics.output_seconds += time.perf_counter() - told
         return content
 
     async def work(self, size: int, work: Callable[[], T]) -> T:

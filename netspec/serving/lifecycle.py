@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -60,10 +60,10 @@ class Site:
     def connect(self) -> Connection:
         return Connection(self.gate, self.respond)
 
-    async def respond(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Awaitable[Response]:
         if self.ways.door is None:
-            return await self.service.respond(request)
-        return await self.ways.door.respond(request, self.service.respond)
+            return self.service.respond(request)
+        return self.ways.door.respond(request, self.service.respond)
 
     async def open(self, listener: socket.socket) -> None:
         self.service.start()

@@ -7,7 +7,8 @@ neither HTTP nor onnxruntime.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,9 +81,14 @@ def shape_text(shape: Shape) -> str:
 
 def datatype_of(array: "np.ndarray") -> str:
     """The protocol's name of an array's dtype, or numpy's own where the protocol has none."""
-    if array.dtype.kind in "OUS":
+    return name_dtype(array.dtype)
+
+
+@lru_cache(maxsize=64)
+def name_dtype(dtype: "np.dtype[Any]") -> str:
+    if dtype.kind in "OUS":
         return "BYTES"
-    return DATATYPES.get(array.dtype.name, str(array.dtype))
+    return DATATYPES.get(dtype.name, str(dtype))
 
 
 def batch_symbol(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> str | None:

@@ -20,6 +20,7 @@ from onnx import helper, numpy_helper
 from netspec.serving.engine import open_model
 from netspec.serving.lifecycle import Site, Ways
 from netspec.serving.limits import Limits
+from netspec.serving.pace import Pace
 from netspec.serving.repository import Entry, Repository
 from netspec.serving.server import make_batching
 
@@ -158,6 +159,7 @@ class Halting:
 
     def __enter__(self) -> "Halting":
         self.runner.model = self
+        self.pace, self.server.entry.batcher._pace = self.server.entry.batcher._pace, Pace(quick=0.0)
         self.inputs, self.outputs = self.model.inputs, self.model.outputs
         return self
 
@@ -169,6 +171,7 @@ class Halting:
     def __exit__(self, *_: object) -> None:
         self.go.set()
         self.runner.model = self.model
+        self.server.entry.batcher._pace = self.pace
 
 
 def pack(inputs, **more):

@@ -1,14 +1,19 @@
 """Which requests share a run, and that each gets its own rows of it: against a model of numpy, no server."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Sequence
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from netspec.serving.batcher import Batcher, Batching, Runner, Waiting, run_group
+from netspec.serving.batcher import Batcher, Batching
+from netspec.serving.pace import STALL, Pace
+from netspec.serving.runs import Runner, Waiting, run_group
 from netspec.serving.tensors import RequestError
 
 LOOP = asyncio.new_event_loop()
@@ -43,7 +48,7 @@ def waiting(values: list[float], outputs: Sequence[str] = ("y",), key: object = 
 
 
 def answers(model: Doubling, *group: Waiting) -> list[Any]:
-    told = run_group(Runner(model), group)  # type: ignore[arg-type]
+    told, _ = run_group(Runner(model), group)  # type: ignore[arg-type]
     return [t if isinstance(t, BaseException) else {n: v.tolist() for n, v in t.items()} for t in told]
 
 
@@ -83,6 +88,7 @@ def test_outputs_without_a_row_for_each_are_nobody_s() -> None:
     [
         ("a1 a1 a1", ["a1 a1 a1"]),
         ("a1 b2 a1 b2", ["a1 a1", "b2 b2"]),  # those of another key keep their places
+        ("a3 b2 a1 b1 -1", ["a3 a1", "b2 b1", "-1"]),
         ("a2 a2 a1", ["a2 a2", "a1"]),  # full to the last row
         ("a2 a3 a2", ["a2 a2", "a3"]),
         ("a3 a2 a1", ["a3 a1", "a2"]),
@@ -109,7 +115,11 @@ def test_no_more_wait_than_the_limit(limit: int) -> None:
     async def refused() -> int:
         seen: list[int] = []
         batcher = Batcher(Doubling(), Batching(64, limit), lambda rows, *_: seen.append(rows))  # type: ignore[arg-type]
-        asked = [asyncio.ensure_future(batcher.submit({"x": np.ones(2)}, ["y"])) for _ in range(5)]
+
+        async def ask() -> Any:
+            return await batcher.submit({"x": np.ones(2)}, ["y"])
+
+        asked = [asyncio.ensure_future(ask()) for _ in range(5)]
         await asyncio.sleep(0)
         batcher.start()
         told = await asyncio.gather(*asked, return_exceptions=True)
@@ -118,3 +128,71 @@ def test_no_more_wait_than_the_limit(limit: int) -> None:
         return sum(isinstance(t, RequestError) for t in told)
 
     assert asyncio.run(refused()) == 5 - limit
+
+
+def test_a_run_that_is_known_to_be_short_needs_no_thread() -> None:
+    """The first of a shape, and any while a run took long, is handed to the model's thread."""
+
+    class Noting(Doubling):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pause, self.threads = 0.0, list[str]()
+
+        def run(self, inputs: Any, outputs: Sequence[str]) -> dict[str, Any]:
+            self.threads.append(threading.current_thread().name.split("_")[0])
+            time.sleep(self.pause)
+            return super().run(inputs, outputs)
+
+    async def work(model: Noting) -> None:
+        batcher = Batcher(model, Batching(64, 9), lambda *run: None)  # type: ignore[arg-type]
+        batcher._pace = Pace(quick=0.1)  # however busy this machine is
+        batcher.start()
+
+        async def ask(rows: int, pause: float = 0.0) -> None:
+            model.pause = pause
+            assert (await batcher.submit({"x": np.ones(rows)}, ["y"]))["y"].tolist() == [2] * rows
+
+        for rows in (1, 1, 40, 33):
+            await ask(rows)
+        await ask(1, STALL + 0.05)
+        await ask(1)
+        await batcher.stop()
+
+    asyncio.run(work(model := Noting()))
+    away, here = "netspec-model", "MainThread"
+    assert model.threads == [away, here, away, here, here, away]
+
+
+def test_the_usual_seconds_of_a_run() -> None:
+    pace = Pace(quick=0.01)
+    assert not pace.is_short("shape")
+    pace.note("shape", 0.002)
+    assert pace.is_short("shape")
+    pace.note("shape", 0.05)  # one that is late by chance
+    assert pace.is_short("shape")
+    pace.note("shape", 0.05)
+    assert not pace.is_short("shape")
+    for _ in range(9):
+        pace.note("shape", 0.002)
+    assert pace.is_short("shape")
+
+
+def test_the_loop_has_its_turn_between_short_runs() -> None:
+    """Requests that cannot be joined are run one after the other; who else has the loop is not kept from it."""
+
+    async def work() -> list[int]:
+        model, seen = Doubling(), list[int]()
+        batcher = Batcher(model, Batching(64, 99), lambda *run: None)  # type: ignore[arg-type]
+        batcher._pace, batcher._joins = Pace(quick=0.1), False
+        batcher.start()
+        await batcher.submit({"x": np.ones(1)}, ["y"])
+        asked = [batcher.submit({"x": np.ones(1)}, ["y"]) for _ in range(20)]
+        before = len(model.runs)
+        while not all(one.done() for one in asked):  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+            seen.append(len(model.runs) - before)
+        await batcher.stop()
+        return seen
+
+    seen = asyncio.run(work())
+    assert max(b - a for a, b in pairwise([0, *seen])) == 1 and seen[-1] == 20

@@ -265,6 +265,26 @@ def test_libraries_that_do_not_load_are_told_and_nothing_is_printed(capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("datatype, dtype", [("FP32", np.float32), ("FP64", np.float64)])
+def test_reals_are_rounded_as_numpy_rounds_them(datatype, dtype):
+    """To the bit, whether or not a number with a point stands among them; and what is no number is refused."""
+    rng = np.random.default_rng(8)
+    reals = [0.1, -0.0, 1e-42, 3.4028235677973362e38, float("nan"), float("-inf")]
+    reals += rng.integers(0, 1 << 62, 500, dtype=np.int64).view(np.float64).clip(-3e38, 3e38).tolist()
+    integers = [2**24 + 1, 2**53 + 1, 9007199791611905, -(2**63), 0]
+    for data in (reals, [*reals, *integers, True], integers, integers[::-1]):
+        wide = np.array(data)
+        found = from_json("x", datatype, [len(data)], data)
+        assert found.dtype == dtype
+        assert found.tobytes() == wide.astype(dtype).tobytes()
+    for wrong in ("1", None, [1.0], {}):
+        with pytest.raises(RequestError):
+            from_json("x", datatype, [3], [0.5, wrong, 1])
+    for few in ([0.5], [0.5] * 3):
+        with pytest.raises(RequestError, match="needs 2 values"):
+            from_json("x", datatype, [2], few)
+
+
 def test_a_long_list_is_read_as_a_short_one(monkeypatch):
     """In pieces of a few bytes, flat and nested, spaced and not; what does not fit is told in the same words."""
     monkeypatch.setattr(values, "PIECE", 7)
