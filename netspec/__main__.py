@@ -7,6 +7,6 @@ import sys
 if not sys.flags.safe_path:  # with -P it is not there
     del sys.path[0]
 
-from netspec.cli import main
+from netspec.cli import run
 
-main()
+run()

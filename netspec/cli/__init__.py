@@ -4,6 +4,7 @@ exit code, never as a traceback.
 In: words. Out: text and an exit code. Must not know: how anything is computed.
 """
 
+import errno
 import gc
 import os
 import sys
@@ -17,7 +18,7 @@ from netspec.diagnostics.model import Diagnostic, SpecError
 if TYPE_CHECKING:
     from netspec.diagnostics.formats import Format
 
-__all__ = ["group", "main"]
+__all__ = ["group", "main", "run"]
 
 COMMANDS = {
     "check": "Check a spec: is it legal, and if not, why.",
@@ -53,6 +54,8 @@ COMMANDS = {
 MODULES = {"import": "import_", "compile": "compile_"}
 # 2 as click has it, 101 as a panic of rustc, 130 as a shell for SIGINT: 128 + 2
 FOUND, USAGE, INTERNAL, INTERRUPTED = 1, 2, 101, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a system says of a file that takes no more. Who opens a file by name tells of it there; without a name it is standard output."""
 
 
 class LazyGroup(click.Group):
@@ -130,12 +133,35 @@ def main() -> None:
         report([missing or internal(error)])
         sys.exit(FOUND if missing else INTERNAL)
     except BrokenPipeError:
-        # at its end Python flushes stdout once more, and would complain of the pipe again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
+        sys.exit(FOUND)
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            report([internal(error)])
+            sys.exit(INTERNAL)
+        give_up_stdout()
+        report([Diagnostic("NS501", f"standard output: {error.strerror}")])
         sys.exit(FOUND)
     except Exception as error:
         report([internal(error)])
         sys.exit(INTERNAL)
+
+
+def run() -> None:
+    """`main` as a process of its own, with nothing after it."""
+    try:
+        main()
+    except SystemExit as stop:
+        from netspec.cli.ending import end_process
+
+        if isinstance(stop.code, int):
+            end_process(stop.code)
+        raise
+
+
+def give_up_stdout() -> None:
+    """At its end Python flushes stdout once more, and would complain of the pipe or the disk again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def internal(error: Exception) -> Diagnostic:

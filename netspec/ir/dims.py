@@ -55,6 +55,7 @@ class Traced(Dim):
 
     def __init__(self, value: Size, tree: "str | tuple[str, Size, Size]") -> None:
         self._text = None
+        self._hash = None
         self.value = value
         self.tree = tree
 

@@ -107,11 +107,12 @@ class Dim:
     division. `==` is structural; rules ask `same`, which also knows "cannot be decided".
     """
 
-    __slots__ = ("_text", "terms")
+    __slots__ = ("_hash", "_text", "terms")
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self._text: str | None = None
+        self._hash: int | None = None
 
     def __add__(self, other: Size) -> Size:
         if remembers(other):
@@ -165,7 +166,9 @@ class Dim:
         return type(other) is Dim and self.terms == other.terms
 
     def __hash__(self) -> int:
-        return hash(str(self))
+        if self._hash is None:
+            self._hash = hash(str(self))
+        return self._hash
 
     def __str__(self) -> str:
         if self._text is None:

@@ -11,7 +11,7 @@ from netspec.diagnostics.model import Diagnostic
 from netspec.record import as_written
 from netspec.resolve.sections.train import SOURCES, DataSection
 from netspec.syntax.located import Located, plain
-from netspec.syntax.paths import zoo_folder
+from netspec.syntax.paths import find_zoo
 from netspec.syntax.spec import Spec
 
 __all__ = ["LEARNING", "absent"]
@@ -90,7 +90,7 @@ def homes_of(spec: Spec) -> list[str]:
     if not os.path.isfile(spec.source.name):
         return []
     own = os.path.realpath(spec.folder)
-    zoo = str(zoo_folder())
+    zoo = find_zoo()
     if not data and (own == zoo or own.startswith(zoo + os.sep)):
         return []
     return [spec.folder, *([data] if data else [])]
