@@ -1,22 +1,19 @@
 """`netspec see`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from netspec.cli.options import device_option, spec_options, unknown_name
+from netspec.cli.view_words import ALL, check_words
 
 if TYPE_CHECKING:
-    from netspec.pictures.figure import Figure
     from netspec.read_options import Reading
-    from netspec.seeing.seen import Asked, Seen
+    from netspec.seeing.seen import Asked
     from netspec.seeing.subject import Subject
 
 __all__ = ["command"]
-
-ALL = "all"
 
 
 class SeeCommand(click.Command):
@@ -83,23 +80,22 @@ def command(
     INPUT is what `netspec predict` takes; without, the first of the net's own test data, else a
     photograph. Without -o it says in words what it found.
     """
-    from netspec.cli import report
     from netspec.seeing.registry import view_names
     from netspec.seeing.subject import open_subject
+    from netspec.seeing.whole import look, look_at_all
     from netspec.seeing.writing import check_target
 
     names = view_names()
     if what not in (*names, ALL):
         raise unknown_name("view", what, (*names, ALL), "see --help")
+    check_words(what, click.get_current_context())
     if output is not None:
         check_target(Path(output), words["force"])
     asked = read_asked(words, reading)
     words = {key: words[key] for key in ("weights", "seed", "device", "allow_uncertified")}
     subject = open_subject(source, reading=reading, **words)
-    left: list[Any] = []
-    chosen = names if what == ALL else (what,)
-    shown = [each for name in chosen for each in look(name, subject, asked, what == ALL, left)]
-    write(shown, subject, asked, output, npz)
+    shown = look_at_all(names, subject, asked) if what == ALL else [look(what, subject, asked)]
+    write(shown, subject, output, npz)
     if as_json:
         import json
 
@@ -108,7 +104,6 @@ def command(
     elif output is None:
         for seen, _ in shown:
             click.echo("\n".join([seen.title, *(f"  {line}" for line in seen.told)]))
-    report(left)
     return 0
 
 
@@ -124,29 +119,7 @@ def read_asked(words: dict[str, Any], reading: "Reading") -> "Asked":
     return Asked(**found, given=given, reading=reading)
 
 
-def look(
-    name: str, subject: "Subject", asked: "Asked", whole: bool, left: list[Any]
-) -> "Iterator[tuple[Seen, list[Figure]]]":
-    """A view and its figures. whole: one of all; what has no meaning for the net is left out."""
-    from netspec.diagnostics import SpecError
-    from netspec.seeing.registry import find_view
-
-    view = find_view(name)
-    if whole and not view.WHOLE:
-        return
-    try:
-        seen = view.see(subject, asked)
-        yield seen, list(view.draw(seen))
-    except SpecError as error:
-        if not whole or error.diagnostics[0].code not in SKIPPED:
-            raise
-
-
-SKIPPED = ("NS750", "NS753", "NS754", "NS684", "NS681", "NS685", "NS790")
-"""What `see all` goes on without: views without a meaning for the net, its extra, or numbers."""
-
-
-def write(shown: Any, subject: "Subject", asked: "Asked", output: str | None, npz: str | None) -> None:
+def write(shown: Any, subject: "Subject", output: str | None, npz: str | None) -> None:
     from netspec.seeing.summary import summary
     from netspec.seeing.writing import pack_arrays, write_figures, write_packed
 

@@ -68,6 +68,8 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
         y = self.inner(g, x)
         if self.power == 1:
             return y
+        if self.power == 0.5:
+            return g.Sqrt(y)
         return g.Pow(y, self.power)
 
     @staticmethod
@@ -77,6 +79,7 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
         yield accepts("{power: 0, scale: 3, shift: 2}", "N,3,T -> N,3,T")
         yield accepts("{scale: -2.5, shift: 0.75}", "N,C -> N,C")
         yield accepts("{power: 3}", "N -> N")
+        yield accepts("{power: 0.5, shift: 9}", "N,C -> N,C")
         yield rejects("{power: two}", "N,C", code="NS104", at="power")
 
 

@@ -1,8 +1,11 @@
 """Words that are there or not. In: whether, and what; out: text."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 __all__ = ["name_at", "only", "when"]
+
+T = TypeVar("T")
 
 
 def when(holds: object, text: str) -> str:
@@ -10,9 +13,9 @@ def when(holds: object, text: str) -> str:
     return text * bool(holds)
 
 
-def only(holds: object, text: str) -> list[str]:
-    """The text as a line, or no line."""
-    return [text] * bool(holds)
+def only(holds: object, one: T) -> list[T]:
+    """One, as a line of text, or none."""
+    return [one] * bool(holds)
 
 
 def name_at(names: Sequence[str], number: int) -> str:

@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netspec.diagnostics import fail
-from netspec.seeing.seen import Array
-from netspec.seeing.subject import NetSubject
+from netspec.seeing.fitting import check_weights
+from netspec.seeing.seen import Array, Asked
+from netspec.seeing.subject import NetSubject, Subject
 
-__all__ = ["Judged", "judge"]
+__all__ = ["Judged", "judge", "part_of"]
+
+PARTS = ("test", "val")
 
 
 class Judged(NamedTuple):
@@ -29,6 +32,13 @@ class Judged(NamedTuple):
     true: Array
     guessed: Array
     sure: Array
+
+
+def part_of(asked: Asked, subject: Subject) -> str:
+    """Which data are judged. Raises SpecError NS750 for others than a test has."""
+    if asked.part not in PARTS:
+        raise fail("NS750", f"a test has no part {asked.part}: {', '.join(PARTS)}", path=subject.path)
+    return asked.part
 
 
 def judge(subject: NetSubject, part: str, most: int | None = None) -> Judged:
@@ -57,16 +67,18 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
 
     program, place = subject.program, find_device(subject.device)
     trained, tested = program.training_graph("train"), program.training_graph("test")
+    with telling(program.reading.unproven):
+        feeds = Feeds.open(program, trained, tested, subject.facts)
+    if not {"val": feeds.val is not None, "test": feeds.tested}.get(part, False):
+        raise fail("NS684", f"its section train has no {part}_data", path=subject.path)
+    if subject.weights is None:
+        check_weights(tested, subject.path)
     torch.manual_seed(subject.seed)
     net = compiled.compile(tested)
     if subject.weights is not None:
         fill(net, tested, Path(subject.weights), trained)
     if subject.folder is not None:
         set_class_weights(net, read_record(subject.folder).get("class_weight", {}))
-    with telling(program.reading.unproven):
-        feeds = Feeds.open(program, trained, tested, subject.facts)
-    if not {"val": feeds.val is not None, "test": feeds.tested}.get(part, False):
-        raise fail("NS684", f"its section train has no {part}_data", path=subject.path)
     batches = feeds.batches(part, tested, net, 0, place)  # type: ignore[arg-type]
     count = len(batches.source or ())
     if most is not None and count > most:

@@ -18,10 +18,14 @@ FOLDER = Path(__file__).with_name("views")
 
 
 class View(Protocol):
-    """A module of views/."""
+    """A module of views/. One that looks at many samples has MANY = True: `see all` shows it the net's
+    own data, whatever INPUT the others get.
+    """
 
     WHOLE: bool
     """Whether `see all` shows it: it needs no word of its own."""
+    TAKES: tuple[str, ...]
+    """The fields of Asked that it reads; what else is asked for is refused."""
 
     def see(self, subject: Subject, asked: Asked) -> Seen: ...
     def draw(self, seen: Seen) -> "list[Figure]": ...

@@ -28,6 +28,8 @@ STEPS = 64
 """Of an axis that is open, where the net takes so many: few would show no more of a sequence than a dot."""
 DRAWN = "numbers drawn from a normal distribution, for no input was given"
 PHOTOGRAPH = "flower.jpg"
+ASKED = ("NS684", "NS685")
+"""What is wrong with what was asked, not with the data: no such part, an index beyond it."""
 
 
 def samples_of(subject: Subject, asked: Asked, count: int = 1) -> list[Sample]:
@@ -62,8 +64,8 @@ def own_or_made(subject: NetSubject, asked: Asked, count: int) -> Iterator[Sampl
     """Samples of the net's own data; of a spec whose data are not on this machine a made one."""
     try:
         yield from own_samples(subject, range(asked.index, asked.index + count), asked.part)
-    except SpecError:
-        if subject.kind == "run":
+    except SpecError as error:
+        if subject.kind == "run" or error.diagnostics[0].code in ASKED:
             raise
         yield make_sample(subject, asked.seed)
 
@@ -83,8 +85,8 @@ def has_data(subject: NetSubject) -> bool:
 
 def own_samples(subject: NetSubject, numbers: Sequence[int], part: str = "test") -> Iterator[Sample]:
     """Samples of the net's own data by number, as a test has them: of its test, else validation,
-    else training data; none from the first on that is beyond their end. Raises SpecError NS685
-    where the first one is.
+    else training data; none from the first on that is beyond their end. Raises SpecError NS684
+    (no such part), NS685 where the first one is beyond it.
     """
     from netspec.training.batches.feeding import order_of
     from netspec.training.batches.feeds import Feeds, section_of
@@ -96,6 +98,8 @@ def own_samples(subject: NetSubject, numbers: Sequence[int], part: str = "test")
     with telling(program.reading.unproven):
         feeds = Feeds.open(program, trained, tested, subject.facts)
     parts, section = feeds.parts(), section_of(program)
+    if part not in parts and part != "test":
+        raise fail("NS684", f"its section train has no {part}_data", path=subject.path)
     role: Any = next(name for name in (part, "test", "val", "train") if name in parts)
     source: Source = parts[role]
     data: Any = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]

@@ -8,9 +8,11 @@ import numpy as np
 
 from netspec.read_options import PLAIN, Reading
 
-__all__ = ["Array", "Asked", "Seen"]
+__all__ = ["SAMPLE", "Array", "Asked", "Seen"]
 
 Array = np.ndarray[Any, Any]
+SAMPLE = ("inputs", "data", "index", "split", "part")
+"""The words that say which sample a net is shown."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,19 @@
 alone.
 """
 
+import torch
 from torch import Tensor, nn
+
+
+def square_root(x: Tensor) -> Tensor:
+    """x^(1/2), rounded correctly where no gradient is asked for: of float32 torch's library of vectors
+    is often off by the last place on a CPU, and the root in float64 has digits to spare. A backward
+    pass would keep these, twice the bytes.
+    """
+    learning = torch.is_grad_enabled() and x.requires_grad
+    if x.dtype == torch.float32 and not x.is_cuda and not learning:
+        return x.double().sqrt().float()
+    return x.sqrt()
 
 
 class Affine(nn.Module):
@@ -26,6 +38,8 @@ class Power(Affine):
     def forward(self, x: Tensor) -> Tensor:
         if self.power == 1:
             return self.inner(x)
+        if self.power == 0.5:
+            return square_root(self.inner(x))
         return self.inner(x).pow(self.power)
 
 

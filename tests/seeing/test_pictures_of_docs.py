@@ -1,5 +1,6 @@
 """The pictures of docs/seeing.md, made here (`--update` writes them) and compared with what is made today."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from netspec.pictures.figure import Figure
 from netspec.seeing.registry import find_view, view_names
-from netspec.seeing.seen import Asked
+from netspec.seeing.seen import SAMPLE, Asked
 from netspec.seeing.subject import open_subject
 
 pytestmark = pytest.mark.torch
@@ -67,6 +68,11 @@ def test_pictures_of_a_run_can_be_made(run: Path, request: pytest.FixtureRequest
 def test_the_page_tells_every_view_and_shows_every_picture() -> None:
     text = (DOCS / "seeing.md").read_text("utf-8")
     assert [name for name in view_names() if f"`{name}`" not in text] == []
+    for name in view_names():
+        (row,) = re.findall(rf"^\| `{name}` \|.*\| (.*) \|$", text, re.M)
+        words = {"INPUT": SAMPLE, "RUN": ("inputs",), "SPEC": ("inputs",), "--class": ("label",)}
+        said = [taken for word in row.split() for taken in words.get(word, (word.strip("-"),))]
+        assert {*said} == {*find_view(name).TAKES}, name
     files = {path.name for path in (DOCS / "seeing").iterdir()}
     assert files == {f"{name}.png" for name in (*STEADY, *TRAINED)}
     assert all(f"seeing/{name}" in text for name in files)

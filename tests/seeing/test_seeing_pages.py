@@ -3,15 +3,21 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from netspec.diagnostics import SpecError
 from netspec.pictures.shapes import Drawing, Image, Line, Rect, Text
 from netspec.pictures.svg import svg_file
 from netspec.seeing.registry import describe_views, find_view, view_names
+from netspec.seeing.seen import Asked
+from netspec.seeing.subject import open_subject
+from netspec.seeing.whole import look
 from tests.each import each
 from tests.training.specs import Line as Command
 
@@ -66,6 +72,9 @@ def test_all_is_one_page_that_loads_nothing(run: Path, tmp_path: Path, line: Com
     assert text.count("<h1>") == 1 and "prefers-color-scheme:dark" in text and "width=device-width" in text
     seen = json.loads(line.out)
     assert {"filters", "maps", "confusion", "mistakes", "curves", "output"} <= set(seen)
+    left = seen["left-out"]
+    assert left["motifs"]["code"] == "NS750" and {*left}.isdisjoint(seen) and "Left out" in text
+    assert {*left, *seen} == {*view_names(), "left-out"} and "letters" in text.partition("Left out")[2]
     head = text.partition("<main>")[0]
     assert "parameters" in head and "best test" in head and all(f"#{name}" in head for name in seen)
 
@@ -145,6 +154,10 @@ REFUSED = [
     (("see", "maps", "RUN", "--npz", "x.png"), "NS756", ".npz"),
     (("see", "curves", "BROKEN"), "NS755", "line 2"),
     (("see", "maps", "RUN", "--layer", "conv1", "--unit", "6"), "NS757", "there are 6"),
+    (("see", "filters", "RUN", "--unit", "8"), "NS757", "there are 8"),
+    (("see", "confusion", "RUN", "--part", "train"), "NS750", "test, val"),
+    (("see", "output", "zoo:lenet-digits", "--index", "99999"), "NS685", "99999"),
+    (("see", "net", "RUN", "--method", "folded"), "NS757", "layers"),
     (("see", "maps", "zoo:u-net", "--data", "digits"), "NS", ""),
 ]
 
@@ -165,6 +178,53 @@ def test_refusals(row: tuple[tuple[str, ...], str, str], request: pytest.Fixture
     assert command(*({"RUN": run, "BROKEN": broken}.get(word, word) for word in words)) == 1, command.err
     assert code in command.err and told in command.err
     assert set(folder.rglob("*")) == before
+
+
+UNREAD = [
+    (("see", "output", "RUN", "--class", "3"), "--class goes with cam,"),
+    (("see", "filters", "RUN", "x.png"), "INPUT goes with cam,"),
+    (("see", "all", "RUN", "--unit", "3"), "--unit goes with deconv,"),
+    (("see", "maps", "RUN", "x.png", "--index", "3"), "INPUT and --index"),
+    (("see", "maps", "RUN", "--split", "all"), "--split goes with --data"),
+]
+
+
+@each("row", UNREAD)
+def test_no_word_is_ignored(row: tuple[tuple[str, ...], str], request: pytest.FixtureRequest) -> None:
+    command = Command(request.getfixturevalue("monkeypatch"), request.getfixturevalue("capsys"))
+    words, told = row
+    run = request.getfixturevalue("run")
+    assert command(*({"RUN": run}.get(word, word) for word in words)) == 2 and told in command.err
+
+
+@pytest.mark.parametrize("net", ["RUN", "zoo:vae-digits", "zoo:deepbind"])
+def test_views_read_the_words_that_they_take(net: str, run: Path) -> None:
+    """No field of Asked is read beside those of TAKES."""
+
+    class Noted:
+        def __init__(self) -> None:
+            self.read: set[str] = set()
+
+        def __getattr__(self, word: str) -> object:
+            self.read.add(word)
+            return {"count": 12}.get(word, getattr(Asked(), word))
+
+    subject = open_subject({"RUN": str(run)}.get(net, net))
+    for name in view_names():
+        noted, view = Noted(), find_view(name)
+        with suppress(SpecError):
+            view.see(subject, noted)  # type: ignore[arg-type]
+        assert noted.read <= {*view.TAKES, "seed", "given", "reading"}, name
+
+
+def test_memory_that_ends_is_a_finding(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = open_subject(str(run))
+    for greedy in (lambda: torch.empty(1 << 55), lambda: np.empty(1 << 55)):
+        monkeypatch.setattr(subject, "call", lambda feed, greedy=greedy: greedy())
+        for view in ("output", "occlusion"):
+            with pytest.raises(SpecError, match="NS753") as error:
+                look(view, subject, Asked())
+            assert "memory ends" in str(error.value)
 
 
 def test_a_view_is_one_file() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.signal import correlate2d
+from scipy import ndimage
 from sklearn.datasets import load_sample_image
 
 from netspec.seeing.gabor import fit_gabors
@@ -114,17 +114,16 @@ def test_curves_are_the_log(run: Path) -> None:
 
 
 def test_sobel_is_scipys_to_the_bit(tmp_path: Path, line: Line) -> None:
-    picture = np.asarray(Image.fromarray(load_sample_image("china.jpg")).convert("L"))[:120, :160]
+    picture = np.asarray(Image.fromarray(load_sample_image("china.jpg")).convert("L"))
     Image.fromarray(picture).save(tmp_path / "photo.png")
     assert line("see", "output", "zoo:sobel", tmp_path / "photo.png", "--npz", tmp_path / "o.npz") == 0
-    kernel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
-    gx, gy = (
-        correlate2d(picture.astype(np.float32), k.astype(np.float32), "valid") for k in (kernel, kernel.T)
-    )
+    inside = (slice(1, -1), slice(1, -1))
+    gx, gy = (-ndimage.sobel(picture.astype(np.float32), axis)[inside] for axis in (1, 0))
+    root = ndimage.generic_gradient_magnitude(picture.astype(np.float32), ndimage.sobel)[inside]
     with np.load(tmp_path / "o.npz") as made:
         assert np.array_equal(made["gx"][0], gx) and np.array_equal(made["gy"][0], gy)
-        np.testing.assert_array_max_ulp(made["magnitude"][0], np.sqrt(gx**2 + gy**2), 1)  # torch's own root
-    wanted = made_bytes(np.sqrt(gx**2 + gy**2))
+        assert np.array_equal(made["magnitude"][0], root)
+    wanted = made_bytes(root)
     assert line("see", "output", "zoo:sobel", tmp_path / "photo.png", "-o", tmp_path / "o") == 0
     (shown,) = (tmp_path / "o").glob("*magnitude*.png")
     assert np.array_equal(np.asarray(Image.open(shown))[..., 0], wanted)

@@ -11,9 +11,10 @@ from netspec.pictures.figure import Figure
 from netspec.seeing.seen import Asked, Seen
 from netspec.seeing.subject import Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = ("count",)
 PASSES, ROWS = 7, 8
 
 

@@ -17,13 +17,14 @@ from netspec.pictures.figure import Figure
 from netspec.seeing.finite import check_finite
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 from netspec.seeing.tensors import bare_scores, chosen_class, tops_of
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = (*SAMPLE, "layer", "label", "method")
 METHODS = ("grad", "cam")
 
 

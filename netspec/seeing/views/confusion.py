@@ -8,19 +8,20 @@ from collections.abc import Iterator
 
 from netspec.pictures.figure import Figure, Table
 from netspec.pictures.matrices import confusion_drawing
-from netspec.seeing.judged import judge
+from netspec.seeing.judged import judge, part_of
 from netspec.seeing.seen import Asked, Seen
 from netspec.seeing.subject import Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = ("part",)
 MOST_PAIRS = 10
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
     """Counts (true, answered) of the first loss that tells classes apart."""
-    found = judge(subject.need_net("confusion"), "val" if asked.part == "val" else "test")
+    found = judge(subject.need_net("confusion"), part_of(asked, subject))
     counts = found.counts
     pairs = [
         (int(counts[i, j]), found.classes[i], found.classes[j])

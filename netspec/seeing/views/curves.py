@@ -14,19 +14,20 @@ from netspec.seeing.log import best_line, curves_of, read_log
 from netspec.seeing.seen import Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = ("inputs",)
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
     """Points by what was measured, by run and phase. inputs: other runs."""
     if not isinstance(subject, NetSubject) or subject.folder is None:
         raise fail("NS750", "only a run has curves", path=subject.path)
-    others = [Path(each) for each in asked.inputs if (Path(each) / "run.json").is_file()]
-    wrong = [each for each in asked.inputs if Path(each) not in others and not Path(each).is_file()]
-    if wrong:
-        raise fail("NS683", "it holds no run.json", path=wrong[0])
+    others = [Path(each) for each in asked.inputs]
+    wrong = next((each for each in others if not (each / "run.json").is_file()), None)
+    if wrong is not None:
+        raise fail("NS683", "it holds no run.json", path=str(wrong))
     runs = {subject.folder.name or str(subject.folder): subject.folder}
     runs |= {(each.name if each.name not in runs else str(each)): each for each in others}
     curves: dict[str, dict[str, list[tuple[float, float]]]] = {}

@@ -18,13 +18,14 @@ from netspec.pictures.tiles import tile
 from netspec.seeing.backward import rectifying_back
 from netspec.seeing.finite import check_finite
 from netspec.seeing.samples import samples_of, show_pixels
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 from netspec.seeing.views.field import frames_of, span
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["MANY", "TAKES", "WHOLE", "draw", "see"]
 
-WHOLE = True
+WHOLE = MANY = True
+TAKES = (*SAMPLE, "layer", "unit", "count")
 TOP, LOOKED = 9, 200
 UNITS = 6
 LEAST = 72

@@ -18,12 +18,13 @@ from netspec.pictures.shapes import Drawing, Image, Rect, Shape, Text
 from netspec.seeing.finite import check_finite
 from netspec.seeing.onnx_filters import restore
 from netspec.seeing.samples import samples_of, show_pixels
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import ModelSubject, Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["MANY", "TAKES", "WHOLE", "draw", "see"]
 
-WHOLE = True
+WHOLE = MANY = True
+TAKES = (*SAMPLE, "layer", "count", "method")
 MOST, BATCH, K, KEPT, LEAST = 360, 64, 5, 30, 12
 SIDE, TILE = 640, 18
 COLORS = (*SERIES, "#a50026", "#7fbc41", "#e6ab02", "#35978f")

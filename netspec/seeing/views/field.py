@@ -17,13 +17,14 @@ from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
 from netspec.seeing.finite import check_finite
 from netspec.seeing.samples import samples_of
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 from netspec.seeing.tensors import picture_input
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = (*SAMPLE, "layer", "unit", "count")
 DRAWS, HELD = 8, 0.95
 FRAME = (80, 200, 255)
 

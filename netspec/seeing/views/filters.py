@@ -15,43 +15,64 @@ import numpy as np
 from netspec.diagnostics import fail
 from netspec.pictures.colors import blue_red, stretch
 from netspec.pictures.figure import Figure, Table
-from netspec.pictures.tiles import tile
+from netspec.pictures.tiles import enlarge, tile
 from netspec.pictures.words import only, when
 from netspec.seeing.filters import Filters
 from netspec.seeing.gabor import fit_gabors
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = ("layer", "unit", "count")
 MOST_LAYERS = 24
 """Layers that are shown where none is named."""
 MOST_FILTERS, MOST_CHANNELS = 64, 32
 """Of a layer: those with the largest weights."""
 TILE, SMALL = 40, 12
+ALONE = 256
+"""Pixels along one filter that was asked for."""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
-    """Arrays (filters, channels, h, w) by layer. count: how many filters of a layer."""
+    """Arrays (filters, channels, h, w) by layer. count: how many filters of a layer; unit: one filter."""
     name = subject.layer(asked.layer) if asked.layer is not None else None
     every = [each for each in subject.filters() if name in (None, each.layer)]
     if not every:
         why = f"{name} has no filters" if name else "no layer slides a window or reads a picture with weights"
         raise fail("NS750", why, path=subject.path)
+    if asked.unit is not None:
+        every = pick(every, asked.unit, subject)
     shown = every[:MOST_LAYERS]
     layers = [describe(each) for each in shown]
     named = sum(bool(fit["name"]) for layer in layers for fit in layer["gabor"])
-    told = [f"{each['layer']}: {each['filters']} filters of {each['shape']}" for each in layers[:8]]
+    told = [tell(each, asked.unit) for each in layers[:8]]
     told += only(len(every) > 8, f"and {len(every) - 8} more layers")
     told += only(named, f"{named} filters of the first layer are Gabor functions")
     return Seen(
         "filters",
         f"Filters of {subject.name}",
         told,
-        {"layers": layers, "count": asked.count or MOST_FILTERS},
+        {"layers": layers, "count": asked.count or MOST_FILTERS, "unit": asked.unit},
         {each.layer: each.weight for each in shown},
     )
+
+
+def pick(every: list[Filters], unit: int, subject: Subject) -> list[Filters]:
+    """One filter of each layer that has so many. Raises SpecError NS757."""
+    found = [each._replace(weight=each.weight[unit : unit + 1]) for each in every if unit < len(each.weight)]
+    if not found:
+        most = max(len(each.weight) for each in every)
+        raise fail("NS757", f"unit {unit}; there are {most}", path=subject.path)
+    return found
+
+
+def tell(layer: dict[str, Any], unit: int | None) -> str:
+    """A layer in words."""
+    if unit is not None:
+        return f"{layer['layer']}: filter {unit}, {layer['shape']}"
+    return f"{layer['layer']}: {layer['filters']} filters of {layer['shape']}"
 
 
 def describe(each: Filters) -> dict[str, Any]:
@@ -70,15 +91,20 @@ def describe(each: Filters) -> dict[str, Any]:
 
 def draw(seen: Seen) -> Iterator[Figure]:
     """A sheet for each layer; a table of the fits that have a name."""
+    unit = seen.values["unit"]
     for layer in seen.values["layers"]:
         weight = seen.arrays[layer["layer"]]
         order = loudest(weight, seen.values["count"])
         left = when(len(order) < len(weight), f", the {len(order)} with the largest weights")
-        name = f"{layer['layer']}: {len(weight)} filters of {layer['shape']}"
-        yield Figure(name, sheet(weight[order], layer), f"{scale_of(layer, weight)}{left}")
+        made = sheet(weight[order], layer)
+        if unit is not None:
+            made = enlarge(made, ALONE)
+        yield Figure(tell(layer, unit), made, f"{scale_of(layer, weight)}{left}")
         named = [(i, fit) for i, fit in enumerate(layer["gabor"]) if fit["name"]]
         if named:
-            rows = [(str(i), fit["name"], f"{fit['explained']:.0%}") for i, fit in named]
+            rows = [
+                (str(i if unit is None else unit), fit["name"], f"{fit['explained']:.0%}") for i, fit in named
+            ]
             heads = ("filter", "Gabor function", "of its variance")
             yield Figure(f"{layer['layer']}: named filters", Table(heads, rows, frozenset((2,))))
 

@@ -16,12 +16,13 @@ from netspec.pictures.words import only, when
 from netspec.seeing.finite import are_finite, check_finite
 from netspec.seeing.one import of_layer
 from netspec.seeing.samples import samples_of, show_pixels
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = (*SAMPLE, "layer", "unit", "count")
 MOST_LAYERS, MOST_MAPS = 16, 64
 LEAST, TALL = 48, 16
 INPUT = "input"

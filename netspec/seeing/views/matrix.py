@@ -22,9 +22,10 @@ from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 from netspec.seeing.unrolled import place_taps
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = ("layer", "unit", "window")
 MOST = 4_000_000
 """Entries of a matrix that are worked out."""
 TRANSPOSED, SMALL = "transposed", 400

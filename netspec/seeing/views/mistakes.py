@@ -15,20 +15,21 @@ from netspec.pictures.matrices import cut
 from netspec.pictures.shapes import Drawing, Image, Shape, Text
 from netspec.pictures.tiles import enlarge
 from netspec.pictures.words import name_at, only
-from netspec.seeing.judged import judge
+from netspec.seeing.judged import judge, part_of
 from netspec.seeing.samples import own_samples, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = ("part", "count")
 MOST, COLUMNS, SIDE = 100, 8, 72
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
     """The mistakes in order. count: how many are shown, of however many there are."""
-    net, part = subject.need_net("mistakes"), "val" if asked.part == "val" else "test"
+    net, part = subject.need_net("mistakes"), part_of(asked, subject)
     found = judge(net, part)
     if not len(found.true):
         raise fail("NS750", "the loss judges places, not samples: `see output` shows them", path=subject.path)

@@ -14,13 +14,14 @@ import numpy as np
 from netspec.diagnostics import SpecError, fail
 from netspec.pictures.figure import Figure
 from netspec.seeing.samples import samples_of
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.sequences import LETTERS, alphabet, draw_logo, sequence_input
 from netspec.seeing.subject import Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["MANY", "TAKES", "WHOLE", "draw", "see"]
 
-WHOLE = True
+WHOLE = MANY = True
+TAKES = (*SAMPLE, "unit", "count", "method")
 MOST, LOOKED, LOGIT, HALF = 16, 200, 5.0, 0.5
 
 

@@ -14,14 +14,15 @@ from netspec.pictures.colors import blue_red
 from netspec.pictures.figure import Figure
 from netspec.pictures.shapes import Drawing, Image, Shape, Text
 from netspec.seeing.samples import samples_of
-from netspec.seeing.seen import Asked, Seen
+from netspec.seeing.seen import SAMPLE, Asked, Seen
 from netspec.seeing.sequences import LETTERS, alphabet, letters_of, sequence_input
 from netspec.seeing.subject import Subject
 from netspec.seeing.tensors import chosen_class
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = (*SAMPLE, "label", "method", "window")
 MOST, BATCH, CELL = 120, 64, 12
 
 

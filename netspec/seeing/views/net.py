@@ -17,23 +17,27 @@ from netspec.pictures.words import when
 from netspec.seeing.seen import Asked, Seen
 from netspec.seeing.subject import ModelSubject, NetSubject, Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = ("inputs", "diff", "method")
 MOST_BOXES = 4000
+METHODS = ("layers",)
 COLORS = {"added": "#009e73", "changed": "#d59a00", "renamed": "#56b4e9"}
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
     """Boxes in order, each with what it reads. Raises SpecError NS753 for more than MOST_BOXES."""
     changes: list[Any] = []
-    if asked.diff:
+    if asked.method not in (None, *METHODS):
+        raise fail("NS757", f"method {asked.method}; there is {', '.join(METHODS)}", path=subject.path)
+    if asked.diff or asked.inputs:
         subject, changes = compare(subject, asked)
     if isinstance(subject, ModelSubject):
         items = list(items_of_model(subject))
     else:
         items = list(items_of_net(subject.need_net("net")))
-    if not asked.diff and asked.method != "layers":
+    if not asked.diff and asked.method not in METHODS:
         items = fold(items)
     if len(items) > MOST_BOXES:
         raise fail("NS753", f"{len(items):,} boxes, of which {MOST_BOXES:,} can be drawn", path=subject.path)
@@ -50,7 +54,7 @@ def compare(subject: Subject, asked: Asked) -> tuple[Subject, list[Any]]:
     from netspec.analysis.diff import changes
     from netspec.seeing.subject import open_subject
 
-    if len(asked.inputs) != 1:
+    if len(asked.inputs) != 1 or not asked.diff:
         raise fail(
             "NS752", f"--diff takes two specs or runs: net --diff A B; here is {1 + len(asked.inputs)}"
         )

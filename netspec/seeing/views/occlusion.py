@@ -16,13 +16,14 @@ from netspec.pictures.words import only
 from netspec.seeing.effort import batch_that_fits, macs_of
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import Subject
 from netspec.seeing.tensors import chosen_class
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = (*SAMPLE, "label", "window")
 BATCH = 64
 PARTS = (8, 6, 4, 3, 2)
 """Of the shorter side, that a square covers: the first that is cheap enough, 225 squares to 9; window:

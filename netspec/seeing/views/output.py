@@ -13,12 +13,13 @@ from netspec.pictures.words import when
 from netspec.seeing.one import of_output
 from netspec.seeing.outputs import describe_output, draw_output
 from netspec.seeing.samples import samples_of, show_pixels
-from netspec.seeing.seen import Asked, Seen
+from netspec.seeing.seen import SAMPLE, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = SAMPLE
 INPUT = "input"
 LEAST = 256
 """Pixels along a picture, or nearly: smaller ones have each pixel repeated."""

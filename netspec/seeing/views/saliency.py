@@ -17,13 +17,14 @@ from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import Subject
 from netspec.seeing.tensors import bare_scores, chosen_class, gradient_of, picture_input
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = (*SAMPLE, "label", "method", "count")
 DRAWS, NOISE = 16, 0.1
 METHODS = ("gradient", "smooth", "input")
 

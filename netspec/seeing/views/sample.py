@@ -16,12 +16,13 @@ from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
 from netspec.seeing.outputs import draw_output
 from netspec.seeing.samples import samples_of, whole
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = (*SAMPLE, "count", "temperature", "primer")
 LETTERS, PICTURES, STEPS = 200, 36, 10
 RECENT = 200
 """Letters that are read again for each new one."""

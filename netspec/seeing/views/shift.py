@@ -14,14 +14,15 @@ from netspec.pictures.colors import blue_red, gray
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
 from netspec.seeing.samples import samples_of
-from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import Subject
 from netspec.seeing.tensors import picture_input
 from netspec.seeing.views.field import frames_of, last_windowed
 
-__all__ = ["WHOLE", "draw", "see"]
+__all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
+TAKES = (*SAMPLE, "layer", "unit", "window")
 LEAST = 160
 
 
