@@ -123,6 +123,8 @@ class ImageContract(Record):
         for name, values in (("mean_value", self.mean_value), ("std_value", self.std_value)):
             if len(values) > 1 and channels is not None and len(values) != channels:
                 return f"{name} needs 1 or {channels} numbers, here are {len(values)}"
+        if self.scale == 0:
+            return "scale 0 makes every pixel 0"
         return self.crop_conflict(shape)
 
     def crop_conflict(self, shape: Shape) -> str | None:

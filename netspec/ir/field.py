@@ -19,6 +19,7 @@ __all__ = [
     "over",
     "past",
     "same_place",
+    "whole_batch",
     "window_steps",
 ]
 
@@ -82,6 +83,11 @@ axis that no step names is read whole.
 def same_place(rank: int, apart: int | None = None) -> Reads:
     """Every unit reads the unit at its own place, but along the axis `apart` all of them."""
     return tuple(None if axis == apart else Step(axis) for axis in range(rank))
+
+
+def whole_batch(rank: int) -> Reads:
+    """Every unit reads its whole channel, in all samples: where the batch's own statistics count."""
+    return tuple(Step(axis) if axis == 1 else None for axis in range(rank))
 
 
 def past(axis: int) -> Step:

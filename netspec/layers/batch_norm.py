@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
-from netspec.ir.field import Reads, Step
+from netspec.ir.field import Reads, whole_batch
 from netspec.ir.layer import (
     Example,
     Filler,
@@ -104,7 +104,7 @@ class BatchNorm(
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         if self.use_global_stats is False:
-            return batch_field(x)
+            return (whole_batch(x.rank),)
         return super().field(x)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
@@ -247,7 +247,7 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         if self.segnet and self.bn_mode != "INFERENCE":
-            return batch_field(x)
+            return (whole_batch(x.rank),)
         return super().field(x)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
@@ -318,13 +318,6 @@ def root(x: Any) -> Any:
 def values_per_channel(x: TensorType) -> Size:
     """The values that a channel's mean is taken of."""
     return product([x.batch, *x.shape[2:]])
-
-
-def batch_field(x: TensorType) -> tuple[Reads, ...]:
-    """What is read where the batch's own statistics count also in test: the whole channel, in all
-    samples.
-    """
-    return (tuple(Step(axis) if axis == 1 else None for axis in range(x.rank)),)
 
 
 def normalize(g: OnnxBuilder, x: Any, axes: tuple[int, ...], eps: float) -> Any:

@@ -76,6 +76,8 @@ FIRE = {
         net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm, use_global_stats: false"),
         net("[4, 3]", "name: s, type: Softmax, axis: 0"),
         net("[N, 3]", "name: b, type: BN, bn_mode: LEARN\nname: r, type: ReLU"),
+        net("[N, 3]", "name: b, type: BatchNorm, phase: TRAIN\nname: r, type: ReLU"),
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BN, phase: TRAIN"),
         net("[N, 3]", "name: m, type: Reduction, axis: 0\nname: e, type: Flatten, bottom: data", "output: [m, e]\n"),
         net("[N, 2]", "name: p, type: Permute, order: [1, 0]\nname: s, type: Softmax"),
         net("{shape: [5, 2, 4]}, cont: [5, 2]", LSTM + "\nname: s, type: Softmax"),
@@ -178,6 +180,8 @@ QUIET = {
     ],
     "NS415": [
         net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm"),
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm, phase: TEST"),
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm, use_global_stats: true, phase: TRAIN"),
         net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm, use_global_stats: false, include: {phase: TRAIN}"),
         net("[T, N, 4]", "name: s, type: Softmax, axis: 0"),
         net("[N, 4, 6]", "name: r, type: Reshape, shape: [-1, 6]\nname: i, type: InnerProduct, num_output: 2, weight_filler: xavier"),

@@ -263,6 +263,7 @@ def test_feeding_digits(tmp_path: Path) -> None:
         ({"data": Port((3, 8, 8), ImageContract(color="gray"))}, {}, (), "NS660"),
         ({"data": Port((1, 8, 8), ImageContract(crop_size=6))}, {}, (), "NS660"),
         ({"data": Port((1, 8, 8), ImageContract(mean_value=(1.0, 2.0)))}, {}, (), "NS660"),
+        ({"data": Port((1, 8, 8), ImageContract(scale=0.0))}, {}, (), "NS660"),
         (
             {"data": Port((1, 8, 8), ImageContract())},
             {"transform_param": TransformParam(scale=0.5)},

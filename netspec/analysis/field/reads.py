@@ -6,7 +6,7 @@ In: a typed graph and a node; out: per bottom a step for each axis. Knows no lay
 
 from weakref import WeakKeyDictionary
 
-from netspec.ir.field import Reads, same_place, window_steps
+from netspec.ir.field import Reads, same_place, whole_batch, window_steps
 from netspec.ir.graph import Node, TypedGraph, Value
 
 __all__ = ["behind", "find_batch_mixer", "reads", "reads_of"]
@@ -30,6 +30,8 @@ def find_reads(typed: TypedGraph, node: Node, known: dict[object, tuple[Reads, .
     """The same, not looked up by its node."""
     if "unpools" in node.layer.traits and len(node.bottoms) == 2:
         return (read_unpooled(typed, node),) * 2
+    if of_batch(node, ""):
+        return tuple(whole_batch(bottom.rank) for bottom in typed.bottoms(node))
     key = (id(node.layer), typed.bottoms(node))
     if key not in known:
         known[key] = node.layer.field(*key[1])
@@ -67,7 +69,7 @@ def read_unpooled(typed: TypedGraph, node: Node) -> Reads:
 
 def of_batch(node: Node, phase: str) -> bool:
     """Whether a node takes the statistics of the batch in a phase, so that each of its units
-    depends on every place of every sample.
+    depends on every place of every sample. Without a phase: whether it does so in each.
     """
     return (node.mode or phase).upper() == "TRAIN" and node.layer.batch_in_training
 

@@ -57,16 +57,17 @@ def lint_mixed_rows(view: View) -> Iterator[Found]:
     """
     for node in mixing(view.typed) if view.kind == "test" else ():
         learnt = "batch_statistics" in node.layer.traits and "use_global_stats" in node.layer.params
-        way = (
-            (
+        way: tuple[str, ...] = ()
+        if node.mode == "TRAIN":
+            way = ("its own phase is TRAIN: it takes the statistics of the batch in test, too",)
+        elif learnt:
+            way = (
                 "without use_global_stats, training takes the statistics of the batch, and tests those that"
-                " were gathered"
-            ),
-        ) * learnt
-        at = next(
-            (name for name in ("use_global_stats", "bn_mode", "axis") if name in node.places),
-            "type",
-        )
+                " were gathered",
+            )
+        said = ("phase",) * (node.mode == "TRAIN")
+        words = (*said, "use_global_stats", "bn_mode", "axis")
+        at = next((name for name in words if name in node.places), "type")
         fact = "what comes out for one sample depends on the others in the batch, in test as well"
         yield finding("NS415", node, fact, at, *way, "a server runs each request of such a net alone")
 
