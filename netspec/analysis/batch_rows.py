@@ -116,11 +116,21 @@ def through(typed: TypedGraph, node: Node, bottom: int, top: Value, looks: Reads
             and step.first == step.last
         ):
             return Rows(APART, axis, rows.own and step[1:] == HERE)
+    if "rearranges" in node.layer.traits and is_only_moved(looks, rows.axis):
+        return Rows(APART, rows.axis, own=False)
     if "view" in node.layer.traits:
         return reshape_rows(typed.types[node.bottoms[bottom]].shape, typed.types[top].shape, rows)
     if says(node.layer):
         return Rows(MIXED, own=False, by=node)
     return LOST
+
+
+def is_only_moved(looks: Reads, apart: int) -> bool:
+    """Whether all axes but one keep their places."""
+    return all(
+        step is None if axis == apart else step is not None and step == (axis, *HERE)
+        for axis, step in enumerate(looks)
+    )
 
 
 def says(layer: Layer) -> bool:

@@ -68,7 +68,10 @@ TRAITS: dict[str, Trait] = {
         "makes one value of many, channel by channel",
         "`averages_border`, where means count a border",
     ),
-    "rearranges": Trait("each value of the top is one of a bottom's", "nothing computed"),
+    "rearranges": Trait(
+        "moves, repeats or leaves out whole slices along one axis",
+        "nothing computed; `field` leaves that axis out",
+    ),
     "recurrent": Trait(
         "walks along time, axis 0 of its bottoms, batch on axis 1",
         "`state`, where a call leaves something for the next",

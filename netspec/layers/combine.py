@@ -162,7 +162,7 @@ class Slice(
     param="slice_param",
     legacy=("SLICE",),
     tops=(1, None),
-    traits=("view",),
+    traits=("rearranges", "view"),
 ):
     """Cut a value along an axis: at slice_point, or into equal parts, as many as there are tops.
 

@@ -316,7 +316,9 @@ class Tile(Layer, type="Tile", keeps=(), param="tile_param", traits=("rearranges
         yield rejects("{}", "N,2", code="NS103")
 
 
-class ShuffleChannel(Layer, type="ShuffleChannel", keeps=(), param="shuffle_channel_param"):
+class ShuffleChannel(
+    Layer, type="ShuffleChannel", keeps=(), param="shuffle_channel_param", traits=("rearranges",)
+):
     """Deal the channels out anew, so that the next grouped convolution sees all groups.
 
     y[:, c g + k] = x[:, k (C/g) + c] for g groups of C/g channels     (Zhang et al. 2018)

@@ -20,12 +20,10 @@ RUNNING = [
 ]
 TRIALS = 3
 LISTED = "a list over all samples, each with its sample's number, as long as the values make it"
-MOVED = "along the batch axis rows go to other places, and nothing else"
 UNSAID = {
     "BatchReindex": "a row of the output is the row that a number says",
     "BoxAnnotatorOHEM": "regions of the whole batch are ranked together, in training alone",
     "BoxOutput": LISTED,
-    "Concat": MOVED,
     "DetectionOutput": LISTED,
     "Filter": "rows that a selector drops move up the others",
     "PSROIPooling": "the number of a region's sample stands in its values",
@@ -33,8 +31,6 @@ UNSAID = {
     "Proposal": LISTED,
     "ROIPooling": "the number of a region's sample stands in its values",
     "Reshape": "the batch axis becomes part of another one, or is split",
-    "Slice": MOVED,
-    "Tile": MOVED,
 }
 """Types some rows of which are not proven to keep samples apart, and why not: of their outputs nothing is promised."""
 
