@@ -90,6 +90,17 @@ def loss_of(net: Any, made: Any) -> Tensor:
     return made if isinstance(made, Tensor) else net.total_loss
 
 
+def by_word(net: nn.Module, batch: Batch, compiled: bool, device: str) -> Step:
+    """A step of a net by hand, tuned as one does it: torch's own channels last, torch.compile."""
+    if any(tensor.dim() == 4 for tensor in batch.values()):
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        batch = {
+            name: tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+            for name, tensor in batch.items()
+        }
+    return stepper(net, batch, PaceWords(compile=compiled), device)
+
+
 def stepper(net: nn.Module, batch: Batch, words: PaceWords, device: str) -> Step:
     """One training step, the batch as the loader gives it."""
     pace = Pace(words, torch.device(device), [net], ())
@@ -131,11 +142,10 @@ def measure(name: str, options: argparse.Namespace) -> str:
     hands = [net.hand().to(options.device) for _ in range(3 if options.compile else 2)]
     nets = [emitted(net).to(options.device) for _ in range(3 if options.compile else 2)]
     equal = same(hands[0], nets[0], batch)
-    auto, last = PaceWords(layout="auto"), PaceWords(layout="channels_last")
-    tuned = [stepper(hands[1], batch, last if len(net.shape) == 4 else PaceWords(), options.device)]
-    ours = [stepper(nets[1], batch, auto, options.device)]
+    tuned = [by_word(hands[1], batch, False, options.device)]
+    ours = [stepper(nets[1], batch, PaceWords(layout="auto"), options.device)]
     if options.compile:
-        tuned.append(stepper(hands[2], batch, PaceWords(last.layout, True), options.device))
+        tuned.append(by_word(hands[2], batch, True, options.device))
         ours.append(stepper(nets[2], batch, PaceWords("auto", True), options.device))
     sides = [
         stepper(hands[0], batch, PaceWords(), options.device),

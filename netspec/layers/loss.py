@@ -152,8 +152,12 @@ class SoftmaxWithLoss(
         return {1: x.shape[x.axis(self.axis)]}
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        """The logarithms and the labels as whole numbers."""
-        return Kept(tops=(1,) if len(tops) > 1 else (), own=4 * bottoms[0].size + 8 * bottoms[1].size)
+        """The logarithms, the labels as whole numbers, and what each of them weighs."""
+        x, label = bottoms
+        # 8 bytes for a label, 4 for its weight
+        weighed = self.class_weight is not None and not self.by_shares(x, label)
+        own = 4 * x.size + (12 if weighed else 8) * label.size
+        return Kept(tops=(1,) if len(tops) > 1 else (), own=own)
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         return module(

@@ -86,8 +86,10 @@ class BatchNorm(nn.Module):
     @torch.no_grad()
     def gather(self, mean: Tensor, variance: Tensor) -> None:
         """Add a batch's statistics to the fading sums."""
-        for total, now in ((self.mean, mean), (self.variance, variance), (self.scale_factor, 1.0)):
-            total.mul_(self.moving_average_fraction).add_(now)
+        fraction = self.moving_average_fraction
+        for total, now in ((self.mean, mean), (self.variance, variance)):
+            torch.add(now, total, alpha=fraction, out=total)
+        self.scale_factor.mul_(fraction).add_(1.0)
 
 
 class SlopeBatchNorm(nn.Module):

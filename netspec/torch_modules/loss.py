@@ -3,7 +3,6 @@ alone.
 """
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,12 +18,19 @@ def limit_below(x: Tensor, least: float) -> Tensor:
 
 
 def planes(x: Tensor, axis: int) -> Tensor:
-    """x as (outer, classes, inner), classes on `axis`; scores that are (outer, classes) already
-    stay so.
+    """x as (outer, classes, inner), classes on `axis`, without the inner axis where they stand last:
+    the softmax of rows is several times as fast.
     """
-    if axis == 1 and x.dim() == 2:
-        return x
+    if axis == x.dim() - 1:
+        return x.reshape(-1, x.shape[axis])
     return x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
+
+
+def sum_weighted(x: Tensor, weights: Tensor | None) -> Tensor:
+    """The sum of all values, each times its weight."""
+    if weights is None:
+        return x.sum()
+    return (x * weights).sum()
 
 
 def limit_count(count: Tensor | float, least: float = 1) -> Tensor | float:
@@ -85,23 +91,13 @@ class SoftmaxWithLoss(Counted):
             loss = self.by_shares(F.log_softmax(scores, 1), planes(label.to(x.dtype), self.axis))
             return (loss, x.softmax(self.axis)) if self.probabilities else loss
         target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
-        ordinary = (
-            self.ignore_label is None
-            and self.class_weight is None
-            and self.normalization in ("VALID", "FULL")
-        )
-        words: dict[str, Any] = {
-            "ignore_index": -100 if self.ignore_label is None else self.ignore_label,
-            "reduction": "mean" if ordinary else "sum",
-        }
-        if self.class_weight is not None:
-            words["weight"] = self.class_weight.to(x.dtype)
-        logs = F.log_softmax(scores, 1)
-        loss = F.nll_loss(logs, target, **words)
+        ignored = -100 if self.ignore_label is None else self.ignore_label
+        losses = F.nll_loss(F.log_softmax(scores, 1), target, ignore_index=ignored, reduction="none")
+        weights = self.weights_of(target, x.dtype)
+        loss = sum_weighted(losses, weights)
         # the value is bounded, the gradient is not
-        loss = F.nll_loss(logs.detach().clamp_min(LOG_FLT_MIN), target, **words) + (loss - loss.detach())
-        if not ordinary:
-            loss = loss / self.divisor(target)
+        bounded = sum_weighted(losses.detach().clamp_max(-LOG_FLT_MIN), weights)
+        loss = (bounded + (loss - loss.detach())) / self.divisor(target, weights)
         if self.probabilities:
             return (loss, x.softmax(self.axis))
         return loss
@@ -119,15 +115,21 @@ class SoftmaxWithLoss(Counted):
                 divisor = self.by_count(shares.sum(), 1e-30)
         return -(shares * limit_below(logs, LOG_FLT_MIN)).sum() / divisor
 
-    def divisor(self, target: Tensor) -> Tensor | float:
+    def weights_of(self, target: Tensor, dtype: torch.dtype) -> Tensor | None:
+        """w at each place, 0 where it is ignored; None where all weigh the same."""
+        if self.class_weight is None:
+            return None
+        weight = self.class_weight.to(dtype)
+        if self.ignore_label is None:
+            return weight[target]
+        valid = target != self.ignore_label
+        return weight[target.where(valid, 0)] * valid
+
+    def divisor(self, target: Tensor, weights: Tensor | None) -> Tensor | float:
         """Z: of weighted classes the sum of their weights, where it is not a count by its name."""
-        valid = None if self.ignore_label is None else target != self.ignore_label
-        if self.class_weight is None or self.normalization != "VALID":
+        if weights is None or self.normalization != "VALID":
+            valid = None if self.ignore_label is None else target != self.ignore_label
             return self.normalizer(self.normalization, target.shape[0], target.numel(), valid)
-        if valid is None:
-            weights = self.class_weight[target]
-        else:
-            weights = self.class_weight[target.where(valid, 0)] * valid
         # where none counts the summed loss is 0: it stays so
         # unlike a count, a sum of weights may lie below 1
         return self.by_count(weights.sum(), 1e-30)

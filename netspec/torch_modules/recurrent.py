@@ -179,7 +179,9 @@ class LSTM(Recurrent):
             y, h, c = torch.lstm(x[begin:end], first, weights, True, 1, 0.0, self.training, False, False)
             state = (h.squeeze(0), c.squeeze(0))
             results.append(y)
-        return torch.cat(results), state
+        if len(results) > 1:
+            y = torch.cat(results)
+        return y, state
 
     def step(self, x: Tensor, cont: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         h, c = lstm_cell(x + F.linear(cont * state[0], self.weight_h), cont, state[1])

@@ -78,7 +78,7 @@ class Pace:
     def arrange(self, tensor: Tensor) -> Tensor:
         """A tensor of the batch in the layout of the net."""
         if self.channels_last and tensor.dim() == 4:
-            return tensor.contiguous(memory_format=torch.channels_last)
+            return lay_channels_last(tensor)
         return tensor
 
     def scale_loss(self, loss: Tensor) -> Tensor:
@@ -150,7 +150,17 @@ def lay_out(net: nn.Module) -> None:
     """Bring filters over planes into channels last; each stays the tensor that it is."""
     for weight in net.parameters():
         if weight.dim() == 4:
-            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+            weight.data = lay_channels_last(weight.data)
+
+
+def lay_channels_last(x: Tensor) -> Tensor:
+    """x [N, C, H, W] with channels last, by its strides too. With one channel, or one pixel, the
+    values lie in both layouts alike, and what torch chooses by is the strides: it would go on as
+    contiguous.
+    """
+    channels, height, width = x.shape[1:]
+    strides = (channels * height * width, 1, width * channels, channels)
+    return x.contiguous(memory_format=torch.channels_last).as_strided(x.shape, strides)
 
 
 def read_float32(net: nn.Module, paths: Collection[str]) -> None:

@@ -64,6 +64,18 @@ def test_channels_last_trains_the_same(tmp_path: Path) -> None:
     assert logged(tmp_path / "a") == {} and logged(tmp_path / "b")["layout"] == "channels_last"
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 8, 8), (2, 3, 1, 1), (2, 3, 8, 8), (1, 1, 4, 4)], ids=str)
+def test_the_layout_holds_where_values_lie_alike_in_both(shape: tuple[int, ...]) -> None:
+    """With one channel or one pixel torch takes the layout from the strides: planes go on with channels last."""
+    net = torch.nn.Conv2d(shape[1], 4, 3, padding=1)
+    pace = Pace(PaceWords(layout="channels_last"), torch.device("cpu"), [net], ())
+    x = torch.rand(shape)
+    given: list[torch.Tensor] = []
+    y = pace.run(net, {"input": x}, lambda net, batch: (given.append(batch["input"]), net(**batch))[1])
+    assert given[0].equal(x) and given[0].stride()[1] == 1 and given[0].stride()[3] == shape[1]
+    assert y.stride()[1] == 1 and y.stride()[3] == 4
+
+
 @pytest.mark.parametrize("words", [{"layout": "channels_last"}, {"precision": "bf16"}], ids=str)
 def test_a_run_goes_on_exactly(words: dict[str, str], tmp_path: Path) -> None:
     whole = trained(tmp_path / "a", **words)
