@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["run_find_rate"]
 
 ROWS = 24
+"""Lines of the table: with its head and the advice below it fits a terminal of 30 lines. BAR letters leave
+room for the two numbers within 80 columns.
+"""
 BAR = 40
 
 

@@ -14,6 +14,7 @@ __all__ = ["as_values", "lines"]
 ROWS = 20
 """Classes that the table shows: of more, the largest and the smallest."""
 LISTED = 5
+"""Names of files in one line; --json has all."""
 
 
 def lines(found: "Inventory") -> Iterator[str]:

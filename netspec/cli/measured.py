@@ -13,6 +13,9 @@ COLUMNS = ("precision", "recall", "f1", "iou", "ap", "mae", "rmse", "r2")
 SHOWN_ROWS = 40
 """Of more classes the table shows those that are met best and worst."""
 WIDTH = 80
+"""Columns of a terminal that nobody has widened: a confusion matrix that is wider is told as its pairs, the
+CONFUSED largest. Names of classes are cut at LONGEST.
+"""
 CONFUSED = 10
 LONGEST = 24
 

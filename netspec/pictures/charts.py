@@ -11,6 +11,9 @@ __all__ = ["Series", "line_chart", "ticks"]
 Series = Sequence[tuple[float, float]]
 """Points (x, y) in order of x."""
 WIDTH, HEIGHT = 560, 300
+"""Two charts stand side by side on a page of 1,200 pixels, one fills a telephone held across. LEFT holds a
+number of seven digits.
+"""
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 34, 40
 ROW = 18
 

@@ -29,6 +29,9 @@ FILES = (
 PLAIN = str.maketrans({"→": ">", "…": "...", "−": "-", "×": "x"})
 """What Pillow's own font lacks and English has."""
 TRIED, MOST_FILES = 24, 20_000
+"""The size at which a letter's shape is compared with that of a letter no font has. Folders of fonts are
+large on some machines: behind MOST_FILES files the search ends, for a picture must not wait for a disk.
+"""
 NOWHERE = "\uffff"
 """No letter in any font: what it looks like is what a missing one looks like."""
 

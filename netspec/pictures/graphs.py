@@ -13,6 +13,9 @@ from netspec.pictures.shapes import Drawing, Line, Rect, Shape, Text
 __all__ = ["Box", "graph_drawing"]
 
 WIDE, TALL, ACROSS, DOWN, LANE = 216, 46, 20, 20, 7
+"""A box holds LETTERS letters of its name in bold and two lines of shapes below it; skips run in lanes on
+the right, as far apart as two lines that still look like two.
+"""
 LETTERS = 33
 
 

@@ -16,6 +16,9 @@ __all__ = ["Matrix", "confusion_drawing", "cut", "matrix_drawing", "signed"]
 READABLE = 32
 """Rows and columns of which each cell has its number; larger ones are a picture."""
 SIDE = 34
+"""A square that holds four digits of SIZE; above READABLE rows or columns squares hold no digits and the
+whole is at most MOST_SIDE wide.
+"""
 MOST_SIDE = 640
 LONGEST = 18
 SIZE = 12

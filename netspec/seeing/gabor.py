@@ -24,6 +24,9 @@ NAMED = 0.75
 best of this bank, reaches 0.55 at most in 200 draws.
 """
 ANGLES, PLACES = 12, (-0.2, 0.0, 0.2)
+"""Every 15 degrees, so that the fit begins at most 7.5 from the best. PLACES of its middle, in parts of the
+filter's side.
+"""
 
 
 class Fit(NamedTuple):

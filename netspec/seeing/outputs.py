@@ -20,11 +20,13 @@ __all__ = ["class_color", "describe_output", "draw_output"]
 
 MOST_CLASSES = 256
 TOP = 10
+"""Classes in the list: ImageNet's top five twice. What follows is hardly ever above a hundredth."""
 TINT = 0.55
 """Of a class's colour over the picture: enough to tell classes, and what lies below."""
 LEAST = 32
 """Steps from which on numbers along an axis are a wave."""
 POINTS, SIDE = 2000, 256
+"""Points of a waveform, some four for each pixel of its width: more of them only make the file larger."""
 
 
 def describe_output(

@@ -7,6 +7,7 @@ from netspec.pictures.tiles import fit, tile
 __all__ = ["over_picture"]
 
 LEAST = 224
+"""Pixels of a side: what ImageNet's nets take, and three of them stand side by side."""
 
 
 def over_picture(name: str, picture: Array, values: Array, told: str) -> Figure:

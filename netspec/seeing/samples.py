@@ -23,7 +23,6 @@ __all__ = ["own_samples", "samples_of", "show_pixels"]
 
 TRIED = (192, 224, 227, 256, 299, 320, 128, 96, 64, 48, 32, 16, 8)
 """Sizes of a photograph for nets whose input is open, in the order that they are tried."""
-LARGEST = 4096
 STEPS = 64
 """Of an axis that is open, where the net takes so many: few would show no more of a sequence than a dot."""
 DRAWN = "numbers drawn from a normal distribution, for no input was given"

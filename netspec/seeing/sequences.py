@@ -13,6 +13,7 @@ __all__ = ["LETTERS", "alphabet", "draw_logo", "letters_of", "sequence_input"]
 LETTERS = "ACGT"
 COLORS = {"U": "#d62839", "A": "#109648", "C": "#255c99", "G": "#b3770a", "T": "#d62839"}
 WIDE, TALL, LEAST = 22, 80, 0.06
+"""A letter 22 pixels wide and up to 80 tall, two bits; below LEAST of that it would be a smear."""
 LEFT, TOP, EVERY = 34, 26, 5
 """Of a logo: room for the bits and the title, and every how many places one has its number."""
 DRAWN = 40

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelSubject", "NetSubject", "Subject", "open_subject"]
 
 FEW = 12
+"""Layers named where the asked one is not there and none is spelt like it."""
 
 
 class Subject:

@@ -22,6 +22,7 @@ __all__ = ["Batcher", "Batching"]
 
 Observe = Callable[[int, float, Sequence[float]], None]
 TICK = 0.25
+"""Seconds between two looks for what has waited too long: a bound of 1 s is kept to a quarter."""
 
 
 class Batching(NamedTuple):

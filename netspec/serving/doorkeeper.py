@@ -31,6 +31,7 @@ PREFLIGHT = (
     (b"access-control-max-age", b"600"),
 )
 KEYS = 1 << 20
+"""Bytes of a file of keys: ten thousand and more, and no mistaken model is read as one."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ BACKLOG = 2048
 # gate keeps more handles spare than five times these.
 BURST = 4
 DRAIN = 30.0
+"""Seconds that accepted requests have after a signal; Kubernetes ends a process by force after 30."""
 
 
 class Ways(NamedTuple):

@@ -27,6 +27,7 @@ __all__ = ["make_batching", "serve"]
 
 Pathlike = str | os.PathLike[str]
 PEM = 1 << 20
+"""Bytes of a file of certificates; a chain takes some thousands."""
 
 
 def serve(  # noqa: PLR0913 - the command's options

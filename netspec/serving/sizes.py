@@ -19,6 +19,7 @@ KEY = "netspec.sizes"
 REACH = 32
 """How far coupled sizes are looked for, each axis up and down."""
 LARGEST = 2**62
+"""A bound that holds in 64 bits, with a sum of two of them."""
 VERDICTS: dict[str, Callable[[int, int], bool]] = {
     "same": lambda a, b: a == b,
     "at_least": lambda a, b: a >= b,

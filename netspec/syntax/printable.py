@@ -39,6 +39,7 @@ NAMING = frozenset(
 UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks to Unicode, but without a picture."""
 SHOWN = 60
+"""Letters of a name that is quoted in a message: with code and place it fits 100 columns."""
 
 
 def check_names(spec: Spec, diagnostics: Diagnostics) -> bool:

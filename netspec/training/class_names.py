@@ -19,6 +19,7 @@ __all__ = ["labels_of", "learned_names", "names_of", "other_names"]
 
 CLASSES = "classes.json"
 SHOWN = 6
+"""Names in one message: a line and a half."""
 
 
 def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ LONG = 1.4
 SEEN = 30_000
 """Pictures that a training sees: at 64 x 64 some ten minutes on two cores."""
 FEWEST, MOST = 10, 100
+"""Epochs, whatever SEEN asks for: fewer show nothing, more keep a person waiting."""
 SHARES = {"val": 0.1, "test": 0.2}
 
 

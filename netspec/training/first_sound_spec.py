@@ -27,6 +27,7 @@ WINDOW, STEPS = 100, 2000
 Dai, Qu, Li, Das 2017).
 """
 WIDTHS = (32, 64, 128, 256)
+"""Filters double where time is halved, as in VGG."""
 LAST = 16
 """Poolings stop where a sound is so short."""
 SEEN, FEWEST, MOST = 20_000, 4, 60

@@ -12,6 +12,9 @@ from netspec.data.pictures.survey import Survey
 __all__ = ["spec_text", "trained_on"]
 
 SIDES = (32, 48, 64, 96, 128, 160, 192, 224)
+"""What pictures of many sizes are resized to: the largest that half of them need not be enlarged for. Each
+can be halved four times.
+"""
 SMALL = 64
 """Images that are all of one size, at most this, are taken as they are."""
 WIDTHS = (32, 64, 128, 256, 256)

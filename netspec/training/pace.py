@@ -16,6 +16,7 @@ __all__ = ["LossScale", "Pace", "check_precision"]
 
 REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 FIRST_SCALE = 2.0**16
+"""As torch.amp.GradScaler begins."""
 GROWTH = 2000
 """Steps without an overflow after which the loss scale doubles: torch.amp.GradScaler's numbers."""
 

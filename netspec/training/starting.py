@@ -25,6 +25,7 @@ from netspec.training.run.weights import read_tensors
 __all__ = ["Report", "Start", "start_from"]
 
 SHOWN = 5
+"""Names in one message: a line and a half."""
 
 
 class Start(NamedTuple):

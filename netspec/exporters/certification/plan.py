@@ -23,6 +23,7 @@ multiply-accumulates.
 SHARES = 40
 """One case may cost so small a part of the budget: many are to share it."""
 QUICK = 5
+"""Steps of `--certify quick`: the most telling ones come first, see `in_order`."""
 ALWAYS = 4
 """The first steps are made whatever they cost."""
 

@@ -16,6 +16,7 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 WHOLE = True
 TAKES = ("count",)
 PASSES, ROWS = 7, 8
+"""Of each picture seven changes beside the picture as it is: eight columns."""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:

@@ -27,7 +27,9 @@ __all__ = ["MANY", "TAKES", "WHOLE", "draw", "see"]
 WHOLE = MANY = True
 TAKES = (*SAMPLE, "layer", "unit", "count")
 TOP, LOOKED = 9, 200
+"""The nine strongest patches of a unit, as in Zeiler & Fergus 2014, figure 2, out of LOOKED samples."""
 UNITS = 6
+"""Where none is named, those that answer most strongly: a page of six sheets can be looked through."""
 LEAST = 72
 
 

@@ -26,6 +26,9 @@ __all__ = ["MANY", "TAKES", "WHOLE", "draw", "see"]
 WHOLE = MANY = True
 TAKES = (*SAMPLE, "layer", "count", "method")
 MOST, BATCH, K, KEPT, LEAST = 360, 64, 5, 30, 12
+"""Samples: t-SNE's time grows with their square. PCA keeps KEPT directions before it, as its authors do
+(van der Maaten & Hinton 2008, section 4.2); fewer than LEAST samples have no layout.
+"""
 SIDE, TILE = 640, 18
 COLORS = (*SERIES, "#a50026", "#7fbc41", "#e6ab02", "#35978f")
 """Of classes: ten digits are to be told apart, not eight."""

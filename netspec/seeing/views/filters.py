@@ -31,6 +31,9 @@ MOST_LAYERS = 24
 MOST_FILTERS, MOST_CHANNELS = 64, 32
 """Of a layer: those with the largest weights."""
 TILE, SMALL = 40, 12
+"""Pixels of a filter's side: 40 for a first layer, which is looked at, 12 for deeper ones, of which there
+are thousands.
+"""
 ALONE = 256
 """Pixels along one filter that was asked for."""
 

@@ -24,7 +24,11 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 WHOLE = True
 TAKES = (*SAMPLE, "layer", "unit", "count")
 MOST_LAYERS, MOST_MAPS = 16, 64
+"""Of a deep net so many layers, evenly spread, of a layer so many maps: `--layer` and `--count` show
+others.
+"""
 LEAST, TALL = 48, 16
+"""Pixels of a map's side, and of the height of the one row that a vector is."""
 INPUT = "input"
 
 

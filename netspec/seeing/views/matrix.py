@@ -29,6 +29,7 @@ TAKES = ("layer", "unit", "window")
 MOST = 4_000_000
 """Entries of a matrix that are worked out."""
 TRANSPOSED, SMALL = "transposed", 400
+"""Up to SMALL entries the matrix names each weight; beyond that names could not be read."""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:

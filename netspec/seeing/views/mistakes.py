@@ -25,6 +25,7 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 WHOLE = True
 TAKES = ("part", "count")
 MOST, COLUMNS, SIDE = 100, 8, 72
+"""A hundred of SIDE pixels are a sheet that can be looked through; the LeNet-5 paper shows its 82."""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:

@@ -23,6 +23,10 @@ __all__ = ["MANY", "TAKES", "WHOLE", "draw", "see"]
 WHOLE = MANY = True
 TAKES = (*SAMPLE, "unit", "count", "method")
 MOST, LOOKED, LOGIT, HALF = 16, 200, 5.0, 0.5
+"""Filters, and samples searched for what they answer to. A spread of LOGIT makes the strongest letter some
+150 times likelier than the weakest; a place counts as found above HALF of the way from the least answer to
+the largest.
+"""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:

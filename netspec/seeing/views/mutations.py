@@ -24,6 +24,7 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 WHOLE = True
 TAKES = (*SAMPLE, "label", "method", "window")
 MOST, BATCH, CELL = 120, 64, 12
+"""Places, which times CELL pixels are 1,440: three letters each are tried, so 360 sequences run."""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:

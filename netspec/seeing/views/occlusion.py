@@ -25,6 +25,7 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 WHOLE = True
 TAKES = (*SAMPLE, "label", "window")
 BATCH = 64
+"""Covered pictures that run at once where memory allows."""
 PARTS = (8, 6, 4, 3, 2)
 """Of the shorter side, that a square covers: the first that is cheap enough, 225 squares to 9; window:
 its side in pixels instead.

@@ -24,6 +24,7 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 WHOLE = True
 TAKES = (*SAMPLE, "count", "temperature", "primer")
 LETTERS, PICTURES, STEPS = 200, 36, 10
+"""Three lines of text, a sheet of 6 x 6, a walk of ten steps: `--count` asks for others."""
 RECENT = 200
 """Letters that are read again for each new one."""
 

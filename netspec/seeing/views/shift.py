@@ -24,6 +24,7 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 WHOLE = True
 TAKES = (*SAMPLE, "layer", "unit", "window")
 LEAST = 160
+"""Pixels of a side: three pictures stand side by side on a telephone held across."""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:

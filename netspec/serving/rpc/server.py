@@ -39,6 +39,7 @@ REFUSED = {
 # So many requests of one stream are under way at a time.
 AHEAD = 16
 METADATA = 16 * 1024
+"""Bytes of a call's metadata, gRPC's own bound where none is given."""
 
 
 class Address(NamedTuple):

@@ -46,6 +46,7 @@ __all__ = [
 
 BATCH = symbol("N")
 SHOWN = 6
+"""Names in one message: a line and a half."""
 
 
 @dataclass(frozen=True, eq=False)

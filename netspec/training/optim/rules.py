@@ -19,6 +19,7 @@ __all__ = ["RULES", "Group", "Rule"]
 
 Group = dict[str, Any]
 SMALLEST_RATE = 1e-30
+"""A velocity divided by it still fits float32, whose largest number is 3.4e38."""
 
 
 class Rule(NamedTuple):
