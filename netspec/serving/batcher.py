@@ -89,9 +89,7 @@ class Batcher:
         Raises RequestError, at once or when awaited: 400 and 413 for more than a run or an answer may
         hold, 503 if the queue is full, 504 if it waited too long, else what the run raised.
         """
-        if len(self.queue) >= self.batching.limit:
-            words = f"the queue is full: {self.batching.limit} requests are waiting; try again later"
-            raise RequestError(words, 503)
+        self.check_room()
         longest = self.batching.seconds
         if patience is None or patience > longest:
             patience = longest
@@ -111,6 +109,12 @@ class Batcher:
             for part, size in split_rows(inputs, rows, most)
         )
         return self._gather(parts, rows)
+
+    def check_room(self) -> None:
+        """Raises RequestError where the queue is full: then a request need not even be read."""
+        if len(self.queue) >= self.batching.limit:
+            words = f"the queue is full: {self.batching.limit} requests are waiting; try again later"
+            raise RequestError(words, 503)
 
     def check_whole(self, inputs: Arrays) -> None:
         """A request that cannot be split must be one run. Raises RequestError."""

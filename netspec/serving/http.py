@@ -176,6 +176,7 @@ class Service:
     async def infer(self, request: Request, names: Names) -> Response:
         entry = self.repository.find(names["name"], names.get("version"))
         with Asked(entry):
+            entry.batcher.check_room()
             encoding = request.headers.get(b"content-encoding")
             if encoding is None:
                 return await self.run(request.body, request, entry)

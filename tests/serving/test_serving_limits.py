@@ -239,6 +239,22 @@ def test_who_waits_too_long_is_told_through_a_socket(models: Path) -> None:
         assert server.entry.statistics.answers == {200: 1, 504: 2}
 
 
+def test_a_request_for_which_there_is_no_room_is_not_read(models: Path) -> None:
+    """Refused at once, whatever it holds; as soon as there is room, it is told what is wrong with it."""
+    with Inside(models / "lenet.onnx", Limits(queue=1)) as server:
+        data = random(0, 1, 1, 28, 28)
+        with Halting(server) as model, ThreadPoolExecutor(2) as pool:
+            first = pool.submit(infer, server, "lenet", data=data)
+            server.wait_for(lambda: model.runs == 1)
+            second = pool.submit(infer, server, "lenet", data=data)
+            server.wait_for(lambda: len(server.entry.batcher.queue) == 1)
+            found = server.post("/v2/models/lenet/infer", b"{")
+            assert found == (503, "the queue is full: 1 requests are waiting; try again later")
+            model.go.set()
+            assert [each.result()[0] for each in (first, second)] == [200, 200]
+        assert server.post("/v2/models/lenet/infer", b"{")[0] == 400
+
+
 def test_a_connection_that_is_silent_after_an_answer_is_closed(models: Path) -> None:
     """Not before its time, and by that bound: the one for a head is far longer here."""
     with Inside(models / "lenet.onnx", Limits(idle_seconds=0.6, head_seconds=60)) as server:

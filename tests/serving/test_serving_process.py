@@ -1,5 +1,6 @@
 """The server as a process: how it starts, what it refuses to start with, how it ends, and what it must not import."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -15,10 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from serving_parts import PROGRAM, Server, random
+from serving_parts import PROGRAM, Inside, Server, random
 
 from netspec.cli.serve import command
 from netspec.diagnostics import SpecError
+from netspec.serving.lifecycle import BURST
+from netspec.serving.limits import Limits
 
 pytestmark = pytest.mark.onnx
 HEAVY = random(0, 1, 16, 64, 64)
@@ -76,29 +79,56 @@ def test_a_signal_loses_nothing_that_was_accepted(models, direct, number):
 
 
 def test_a_signal_under_steady_load_breaks_no_answer(models, direct):
-    """Clients that go on asking until they are refused: each answer that began arrives whole and right."""
+    """Clients that go on asking until an answer says that it was the last: no request is dropped before, nor is an answer
+    wrong or cut off."""
     server = Server([str(models / "heavy.onnx"), "--device", "cpu"])
     expected = direct("heavy", x=HEAVY)["h12"]
 
     def work(_: int) -> int:
         connection, answered = http.client.HTTPConnection(server.host, server.port, timeout=60), 0
-        while True:
-            try:
-                status, output = ask(connection)
-            except http.client.IncompleteRead:
-                raise
-            except (OSError, http.client.HTTPException):
-                return answered  # refused or closed between two requests
+        connection.connect()
+        while connection.sock is not None:  # as it is after an answer with `Connection: close`
+            status, output = ask(connection)
             assert status == 200
             np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-4)
             answered += 1
+        return answered
 
-    with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(work, i) for i in range(8)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = [pool.submit(work, i) for i in range(16)]
         while metric(server, "netspec_requests_total") < 20:
             assert not any(a.done() for a in answers)
         assert server.stop() == (0, "", "")
         assert sum(a.result() for a in answers) >= 20
+        assert all(a.result() for a in answers)
+
+
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_connections_that_wait_when_the_signal_comes_are_answered(models):
+    """More than a loop takes at a time, each with its request sent, while the loop was busy: by the system's word they are
+    connected."""
+    here, there = threading.Event(), threading.Event()
+
+    async def leave(server: Inside) -> None:
+        here.set()
+        there.wait(20)
+        await server.site.leave()
+
+    with Inside(models / "lenet.onnx", Limits()) as server:
+        ending = asyncio.run_coroutine_threadsafe(leave(server), server.loop)
+        here.wait(20)
+        clients = [socket.create_connection(server.at, timeout=20) for _ in range(5 * BURST)]
+        for client in clients:
+            client.sendall(LIVE)
+        there.set()
+        for client in clients:
+            with client:
+                answer = client.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer
+        ending.result(20)
+        server.site.leave = lambda: asyncio.sleep(0)  # it has left
 
 
 def test_a_full_queue_is_said(models):

@@ -198,6 +198,7 @@ class Rpc:
             message = await service.work(len(body), lambda: read_message(body, most))
             entry = service.repository.find(message.model_name, message.model_version or None)
             with Asked(entry):
+                entry.batcher.check_room()
                 return await service.infer_with(
                     entry, len(body), lambda: read_tensors(message, entry.model),
                     lambda asked, outputs: wrap(
