@@ -1,33 +1,43 @@
 """Served throughput as a ratio to onnxruntime called in a loop, both in one run: `python benchmarks/serving.py`.
 
-The loop runs one request at a time, as a program without a server would; the server gets the same requests from clients in processes of
-their own, over HTTP with binary tensors. Clients, server and model share the cores, so the ratio counts what serving costs in all.
-Rounds of both alternate; the median of the rounds' ratios, with their range, is written to results/serving.md.
+The loop runs one request at a time, as a program without a server would; the server gets the same requests from a client in a process of
+its own (serving_load.py), over HTTP. Client, server and model share the cores, so the ratio counts what serving costs in all.
+Rounds of both alternate; the median of the rounds' ratios, with their range, is written to results/serving.md. After them: times of
+answers at 0.8 of the load that was served, and at ten times what a slower model can do; with `--minutes N`, memory under a mixed load.
+Where LitServe is installed, it serves the same model by the same onnxruntime, as its documentation has it.
 """
 
 import argparse
-import asyncio
 import datetime
-import http.client
 import json
-import multiprocessing
 import os
 import platform
+import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper, save
+from serving_load import Answers, ask, drive, fetch, mix
 
 RESULTS = Path(__file__).parent / "results" / "serving.md"
 # name: channels of the three 3x3 convolutions, input height and width, rows in a request
 CASES = {"small, 1 row": (8, 28, 1), "middle, 1 row": (32, 64, 1), "middle, 8 rows": (32, 64, 8)}
+SLOW = (96, 28, 1)  # small requests, long runs: a client on the same cores can ask ten times what it does
 SECONDS = 3.0
+MIB = 1024**2
 
 
 def build(path: Path, channels: int, size: int) -> None:
@@ -62,51 +72,15 @@ def loop(session: onnxruntime.InferenceSession, data: np.ndarray) -> tuple[float
     return count / (time.perf_counter() - begun), (time.process_time() - spent) * 1000 / count
 
 
-async def client(port: int, request: bytes, until: float) -> int:
-    """One connection that asks again as soon as it is answered; the number of answers."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    count = 0
-    while time.time() < until:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head
-        length = int(head.lower().split(b"\r\ncontent-length: ")[-1].split(b"\r\n")[0])
-        await reader.readexactly(length)
-        count += 1
-    writer.close()
-    return count
-
-
-def clients(
-    port: int, request: bytes, connections: int, start: float, answers: "multiprocessing.Queue[int]"
-) -> None:
-    async def all_of_them() -> int:
-        await asyncio.sleep(max(0.0, start - time.time()))
-        return sum(
-            await asyncio.gather(*(client(port, request, start + SECONDS) for _ in range(connections)))
-        )
-
-    answers.put(asyncio.run(all_of_them()))
-
-
 def served(pid: int, port: int, request: bytes, connections: int) -> tuple[float, float]:
-    """Requests per second over HTTP, from two processes of clients, and milliseconds of the server's CPU for each."""
+    """Requests per second over HTTP, and milliseconds of the server's CPU for each."""
     spent = cpu_of(pid)
-    answers: multiprocessing.Queue[int] = multiprocessing.Queue()
-    start = time.time() + 0.5
-    processes = [
-        multiprocessing.Process(target=clients, args=(port, request, connections // 2, start, answers))
-        for _ in range(2)
-    ]
-    for process in processes:
-        process.start()
-    total = sum(answers.get(timeout=60) for _ in processes)
-    for process in processes:
-        process.join()
-    return total / SECONDS, (cpu_of(pid) - spent) * 1000 / total
+    found = ask(drive, port, [request], connections, SECONDS)
+    assert set(found.statuses.tolist()) == {200}, found.statuses
+    return found.rate(), (cpu_of(pid) - spent) * 1000 / len(found.statuses)
 
 
-def request_bytes(data: np.ndarray) -> bytes:
+def request_bytes(data: np.ndarray, path: str = "/v2/models/net/infer") -> bytes:
     """A whole HTTP request with the array as a binary tensor."""
     tensor = {
         "name": "data",
@@ -115,23 +89,35 @@ def request_bytes(data: np.ndarray) -> bytes:
         "parameters": {"binary_data_size": data.nbytes},
     }
     header = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
-    body = header + data.tobytes()
-    lengths = f"Inference-Header-Content-Length: {len(header)}\r\nContent-Length: {len(body)}"
-    return f"POST /v2/models/net/infer HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n\r\n".encode() + body
+    more = f"Inference-Header-Content-Length: {len(header)}\r\n"
+    return frame(header + data.tobytes(), more, path)
+
+
+def json_bytes(data: np.ndarray) -> bytes:
+    """The same, its numbers in JSON, with the digits that float32 has."""
+    values = [float(str(x)) for x in data.ravel()]
+    tensor = {"name": "data", "datatype": "FP32", "shape": data.shape, "data": values}
+    return frame(json.dumps({"inputs": [tensor]}).encode())
+
+
+def frame(body: bytes, more: str = "", path: str = "/v2/models/net/infer") -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{more}Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
 
 
 def mean_rows(port: int) -> float:
     """Rows of a run of the model, as /metrics has counted them so far."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", "/metrics")
-    lines = dict(
-        x.rsplit(" ", 1)
-        for x in connection.getresponse().read().decode().splitlines()
-        if not x.startswith("#")
-    )
+    lines = dict(x.rsplit(" ", 1) for x in fetch(port, "/metrics").splitlines() if not x.startswith("#"))
     return float(lines['netspec_batch_rows_sum{model="net",version="1"}']) / float(
         lines['netspec_batch_rows_count{model="net",version="1"}']
     )
+
+
+def rows_of(case: tuple[int, int, int]) -> np.ndarray:
+    _, size, rows = case
+    return np.random.default_rng(1).standard_normal((rows, 3, size, size), dtype=np.float32)
 
 
 def cpu_of(pid: int) -> float:
@@ -140,69 +126,195 @@ def cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def memory_of(pid: int) -> float:
+    """MiB of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
+
+
+@contextmanager
+def serving(path: Path, *options: str) -> Iterator[tuple[int, int]]:
+    """A server of a model: its process and its port."""
+    words = ("serve", path, "--port", "0", "--device", "cpu", "--join", "--allow-uncertified", *options)
+    command = [sys.executable, "-m", "netspec", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline().rsplit(":", 1)[1])
+        server.stdout.readline()  # the limits
+        try:
+            yield server.pid, port
+        finally:
+            server.terminate()
+
+
+LIT = """
+import sys, numpy as np, onnxruntime, litserve
+from fastapi import Request, Response
+class Net(litserve.LitAPI):
+    def setup(self, device):
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+    async def decode_request(self, request: Request):
+        return np.frombuffer(await request.body(), np.float32).reshape(eval(sys.argv[3]))
+    def predict(self, x): return self.session.run(None, {"data": x})[0]
+    def encode_response(self, output): return Response(output.tobytes(), media_type="application/octet-stream")
+if __name__ == "__main__":
+    server = litserve.LitServer(Net(), accelerator="cpu", api_path="/infer")
+    server.run(host="127.0.0.1", port=int(sys.argv[2]), log_level="error", generate_client_file=False)
+"""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[onnxruntime.InferenceSession]:
+    options = onnxruntime.SessionOptions()
+    # As the server has it: CPU is compared.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    yield onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class Row(NamedTuple):
+    """Medians of a case: the loop's and the server's requests per second; sorted over the rounds, their ratios and the
+    milliseconds of CPU that a request costs above the loop's; rows of a joined run; the load at 0.8 with its answers."""
+
+    looped: float
+    served: float
+    ratios: Sequence[float]
+    above: Sequence[float]
+    joined: float
+    paced: Answers
+
+
 def measure(
-    case: tuple[int, int, int], connections: int, rounds: int
-) -> tuple[float, float, list[float], list[float], float]:
-    """Loop and server in requests per second (medians), the sorted ratios of the rounds, the sorted milliseconds of CPU that
-    a request costs above the loop's, and the mean rows of a joined run."""
-    channels, size, rows = case
+    case: tuple[int, int, int], make: Callable[[np.ndarray], bytes], connections: int, rounds: int
+) -> Row:
+    channels, size, _ = case
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
         build(path, channels, size)
-        options = onnxruntime.SessionOptions()
-        options.add_session_config_entry(
-            "session.intra_op.allow_spinning", "0"
-        )  # as the server has it: CPU is compared
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        data = np.random.default_rng(1).standard_normal((rows, 3, size, size), dtype=np.float32)
-        command = [
-            sys.executable,
-            "-m",
-            "netspec",
-            "serve",
-            str(path),
-            "--port",
-            "0",
-            "--device",
-            "cpu",
-            "--join",
-            "--allow-uncertified",
-        ]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdout is not None
-            port = int(server.stdout.readline().rsplit(":", 1)[1])
-            server.stdout.readline()  # the limits
-            pairs = [
-                (loop(session, data), served(server.pid, port, request_bytes(data), connections))
-                for _ in range(rounds)
-            ]
+        data = rows_of(case)
+        request = make(data)
+        with opened(path) as session, serving(path) as (pid, port):
+            served(pid, port, request, connections)  # what is made once is made now
+            pairs = [(loop(session, data), served(pid, port, request, connections)) for _ in range(rounds)]
             joined = mean_rows(port)
-            server.terminate()
-    looped, over_http = zip(*pairs, strict=True)
+            rate = statistics.median(found[0] for _, found in pairs)
+            paced = ask(drive, port, [request], 2 * connections, 2 * SECONDS, 0.8 * rate)
     above = sorted(b[1] - a[1] for a, b in pairs)
-    rates = statistics.median(each[0] for each in looped), statistics.median(each[0] for each in over_http)
-    return *rates, sorted(b[0] / a[0] for a, b in pairs), above, joined
+    return Row(
+        statistics.median(found[0] for found, _ in pairs), rate, sorted(b[0] / a[0] for a, b in pairs), above, joined, paced
+    )  # fmt: skip
+
+
+def overload() -> str:
+    """Ten times what a model can do: who is taken waits no longer than the queue is; who is not is told at once."""
+    channels, size, _ = SLOW
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        build(path, channels, size)
+        request = request_bytes(rows_of(SLOW))
+        with serving(path) as (pid, port):
+            most, _ = served(pid, port, request, 64)
+            found = ask(drive, port, [request], 512, 4 * SECONDS, 10 * most, False)
+    bound = (256 + 2 * 64) / most * 1000  # the queue, the run before it, and the run that an answer is of
+    asked = len(found.statuses) / found.span
+    return (
+        f"Ten times overload (model of {most:.0f} requests/s, {asked:.0f} asked each second by 512 connections): {found.rate():.0f} answered,"
+        f" p99 {found.percentile(99):.0f} ms (the queue's bound: {bound:.0f} ms); {found.rate(503):.0f} refused, p50"
+        f" {found.percentile(50, 503):.1f} ms, p99 {found.percentile(99, 503):.1f} ms."
+    )
+
+
+def beside(connections: int) -> str:
+    """LitServe with the same model and the same onnxruntime, bytes in and out; no requests joined, as by default."""
+    case = CASES["small, 1 row"]
+    with tempfile.TemporaryDirectory() as folder:
+        path, program, data = Path(folder) / "net.onnx", Path(folder) / "lit.py", rows_of(case)
+        build(path, *case[:2])
+        program.write_text(LIT, encoding="utf-8")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, str(program), str(path), str(port), str(list(data.shape))]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as server:
+            try:
+                wait_for(port)
+                found = ask(drive, port, [frame(data.tobytes(), path="/infer")], connections, 2 * SECONDS)
+            finally:
+                os.killpg(server.pid, signal.SIGTERM)
+    return f"LitServe {version('litserve')}, small model, 1 row: {found.rate():.0f} requests/s, p99 {found.percentile(99):.0f} ms."
+
+
+def wait_for(port: int) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            fetch(port, "/health")
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def remember_memory(minutes: float) -> str:
+    """Memory of a server under what a day brings: small and large, binary and JSON, wrong ones, clients that hang up."""
+    case, samples = CASES["small, 1 row"], list[tuple[float, float]]()
+    many = np.random.default_rng(2).standard_normal((500, 3, 28, 28), dtype=np.float32)
+    requests = [request_bytes(rows_of(case)), json_bytes(rows_of(case)), request_bytes(many), json_bytes(many[:20]),
+                request_bytes(many[:3, :1]), frame(b"{"), frame(b'{"inputs": []}'), request_bytes(many[:7]),
+                b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v2/models/net/config HTTP/1.1\r\nHost: x\r\n\r\n"]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        build(path, *case[:2])
+        with serving(path) as (pid, port):
+            end = time.monotonic() + minutes * 60
+            count = 0
+            while time.monotonic() < end:
+                count += len(ask(mix, port, requests, min(20.0, end - time.monotonic()), 200.0).statuses)
+                samples.append((time.monotonic() / 3600, memory_of(pid)))
+    later = np.array(samples[len(samples) // 4 :])  # the first quarter fills what is kept
+    slope = np.polyfit(later[:, 0], later[:, 1], 1)[0]
+    return (
+        f"Memory under a mixed load ({minutes:g} minutes, {count} requests, {count / minutes / 60:.0f} each second): {samples[0][1]:.0f} MiB at first,"
+        f" {later[:, 1].max():.0f} at most, slope of the last three quarters {slope:+.1f} MiB an hour."
+    )
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--connections", type=int, default=32)
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--minutes", type=float, default=0.0, help="of mixed load, for memory")
+    options.add_argument("--note", default="", help="a sentence on the machine, for the record")
     chosen = options.parse_args()
     cores = f"{len(os.sched_getaffinity(0))} cores, CPU, load {os.getloadavg()[0]:.1f} before"
     versions = f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, {cores}"
     lines = [
         f"\n## {datetime.date.today()}: {versions}; {chosen.connections} connections, {chosen.rounds} rounds of {SECONDS:g} s\n"
     ]
+    if chosen.note:
+        lines.append(f"{chosen.note}\n")
     lines += [
-        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run |",
-        "|---|---|---|---|---|---|",
+        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run | at 0.8 of that: p50, p99 in ms |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for name, case in CASES.items():
-        looped, over_http, ratios, above, joined = measure(case, chosen.connections, chosen.rounds)
-        ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        cost = f"{statistics.median(above):.3f} ({above[0]:.3f} to {above[-1]:.3f})"
-        lines.append(f"| {name} | {looped:.0f} | {over_http:.0f} | {ratio} | {cost} | {joined:.1f} |")
+    kinds = [(name, case, request_bytes) for name, case in CASES.items()]
+    kinds.insert(1, ("small, 1 row, JSON", CASES["small, 1 row"], json_bytes))
+    for name, case, make in kinds if chosen.rounds else ():
+        row = measure(case, make, chosen.connections, chosen.rounds)
+        ratio = f"{statistics.median(row.ratios):.2f} ({row.ratios[0]:.2f} to {row.ratios[-1]:.2f})"
+        cost = f"{statistics.median(row.above):.3f} ({row.above[0]:.3f} to {row.above[-1]:.3f})"
+        paced = f"{row.paced.percentile(50):.1f}, {row.paced.percentile(99):.1f}"
+        lines.append(f"| {name} | {row.looped:.0f} | {row.served:.0f} | {ratio} | {cost} | {row.joined:.1f} | {paced} |")  # fmt: skip
+        print(lines[-1], flush=True)
+    more = [overload] if chosen.rounds else []
+    if find_spec("litserve") and chosen.rounds:
+        more.append(partial(beside, chosen.connections))
+    if chosen.minutes:
+        more.append(partial(remember_memory, chosen.minutes))
+    for work in more:
+        lines += ["", work()]
         print(lines[-1], flush=True)
     RESULTS.parent.mkdir(exist_ok=True)
     first = "" if RESULTS.exists() else "# Served throughput against the raw session loop\n"

@@ -1,0 +1,167 @@
+"""Clients for benchmarks/serving.py: in, requests as bytes and how they are sent; out, status and seconds of each answer.
+
+One process, one epoll, no framework: a client that costs as much as the server would be measured in its place. Requests are sent
+by so many connections, each again as soon as it is answered, or at a rate: then the time of an answer counts from the moment at
+which its request was due, whoever was late.
+"""
+
+import http.client
+import multiprocessing
+import random
+import select
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Answers", "ask", "drive", "fetch", "mix"]
+
+LENGTH = b"content-length: "
+
+
+class Answers(NamedTuple):
+    """What came back: statuses and seconds, one for each request, and how long it all took."""
+
+    statuses: np.ndarray
+    seconds: np.ndarray
+    span: float
+
+    def rate(self, status: int = 200) -> float:
+        return float((self.statuses == status).sum() / self.span)
+
+    def percentile(self, q: float, status: int = 200) -> float:
+        """Milliseconds below which `q` per cent of such answers came; NaN where there was none."""
+        of = self.seconds[self.statuses == status]
+        return float(np.percentile(of, q) * 1000) if len(of) else float("nan")
+
+
+class Line:
+    """One connection: what is due on it, since when, and what came back so far."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.connect()
+
+    def connect(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self.port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.due = 0.0
+        self.came = b""
+
+    def send(self, request: bytes, due: float) -> None:
+        self.due = due
+        self.socket.sendall(request)
+
+    def read(self) -> int:
+        """The status of an answer that is whole; 0 where more is to come, -1 where the server hung up."""
+        came = self.socket.recv(1 << 18)
+        if not came:
+            return -1
+        self.came += came
+        end = self.came.find(b"\r\n\r\n")
+        if end < 0:
+            return 0
+        at = self.came.find(LENGTH, 0, end) + len(LENGTH)
+        if len(self.came) < end + 4 + int(self.came[at : self.came.index(b"\r", at)]):
+            return 0
+        status = int(self.came[9:12])
+        self.came = b""
+        return status
+
+
+def drive(
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+    patient: bool = True,
+) -> Answers:
+    """Send requests in turn for so long. rate: so many a second, as far as connections are free; patient: one that found none
+    has waited all the same.
+    """
+    poll, lines = select.epoll(), dict[int, Line]()
+
+    def open_line() -> Line:
+        line = Line(port)
+        lines[line.socket.fileno()] = line
+        poll.register(line.socket, select.EPOLLIN)
+        return line
+
+    free = deque(open_line() for _ in range(connections))
+    told: list[tuple[int, float]] = []
+    begun = time.perf_counter()
+    sent, end = 0, begun + seconds
+    while (now := time.perf_counter()) < end or len(free) < connections:
+        while free and now < end and (rate is None or begun + sent / rate <= now):
+            due = begun + sent / rate if rate and patient else time.perf_counter()
+            free.popleft().send(requests[sent % len(requests)], due)
+            sent += 1
+        if now > end + 60:
+            raise TimeoutError("answers are missing a minute after the last request")
+        for number, _ in poll.poll(0.0005 if rate else 0.1):
+            line = lines[number]
+            status = line.read()
+            if status:
+                told.append((status, time.perf_counter() - line.due))
+                if status < 0:
+                    poll.unregister(number)
+                    line = open_line()
+                free.append(line)
+    statuses, took = zip(*told, strict=True)
+    return Answers(np.array(statuses), np.array(took), seconds)
+
+
+def ask(work: Callable[..., Answers], *arguments: object, **words: object) -> Answers:
+    """The same in a process of its own, beside the server's."""
+    ear, mouth = multiprocessing.Pipe(duplex=False)
+
+    def run() -> None:
+        mouth.send(work(*arguments, **words))
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    mouth.close()
+    try:
+        found: Answers = ear.recv()
+    finally:
+        process.join()
+    return found
+
+
+def mix(port: int, requests: Sequence[bytes], seconds: float, rate: float) -> Answers:
+    """For so long one after the other, drawn anew each time: one in eight hangs up before it is answered, one in eight at a
+    byte within the request.
+    """
+    draw, line, told = random.Random(7), Line(port), list[tuple[int, float]]()
+    end, gap = time.perf_counter() + seconds, 1 / rate
+    while (now := time.perf_counter()) < end:
+        request, fate = draw.choice(requests), draw.randrange(8)
+        try:
+            if fate < 2:
+                line.send(request[: len(request) if fate else draw.randrange(len(request))], now)
+                status = -1
+            else:
+                line.send(request, now)
+                while not (status := line.read()):
+                    pass
+        except OSError:  # refused, and closed before all was read
+            status = -1
+        told.append((status, time.perf_counter() - now))
+        if status < 0:
+            line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", fate & 1, 0))
+            line.socket.close()
+            line.connect()
+        time.sleep(max(0.0, gap - (time.perf_counter() - now)))
+    statuses, took = zip(*told, strict=True)
+    return Answers(np.array(statuses), np.array(took), seconds)
+
+
+def fetch(port: int, path: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", path)
+    return connection.getresponse().read().decode()
