@@ -76,7 +76,7 @@ def command(
     from netspec.data.inventory.take import judge, take_inventory
 
     faults: list[Diagnostic] = []
-    parts, known, rules = open_parts(place, reading, faults)
+    parts, known, rules, odd = open_parts(place, reading, faults)
     with showing(sum(map(len, parts.values()))) as tick:
         found = take_inventory(parts, decode, known, tick)
     hush(parts, found)
@@ -85,6 +85,7 @@ def command(
         *judge_one_class(parts),
         *judge(found),
         *judge_classes(parts, found, rules, decode),
+        *odd,
         *remarks_of(parts),
     ]
     if html is not None:
@@ -151,17 +152,22 @@ def judge_classes(
 
 def open_parts(
     place: str, reading: "Reading", faults: "list[Diagnostic]"
-) -> "tuple[Mapping[str, Source], Mapping[str, Any], Mapping[str, Rules]]":
-    """The sources of the parts by name, what an inventory of a run found before, and what their
-    labels may be, where a net says it. faults: takes what is wrong with single samples.
+) -> "tuple[Mapping[str, Source], Mapping[str, Any], Mapping[str, Rules], Sequence[Diagnostic]]":
+    """The sources of the parts by name, what an inventory of a run found before, what their labels
+    may be, where a net says it, and what is odd about their classes. faults: takes what is wrong
+    with single samples.
     """
     from netspec.data.inventory.cache import NAME, read_cache
 
     if Path(place).is_dir() and not (Path(place) / "run.json").exists():
+        from netspec.data.inventory.oddities import find_training, judge_classes_of, rare
         from netspec.data.inventory.parts import open_parts
 
-        return open_parts(Path(place), faults), {}, {}
+        parts = open_parts(Path(place), faults)
+        first = find_training(parts)
+        return parts, {}, {}, [*judge_classes_of(parts), *(rare(first) if first is not None else ())]
     from netspec.training.batches.feeds import Feeds
+    from netspec.training.data_findings import class_findings
     from netspec.training.session import reread
 
     _, program = reread(place, None, False, reading)
@@ -169,7 +175,7 @@ def open_parts(
     feeds = Feeds.open(program, trained, tested, faults=faults)
     known = read_cache(Path(place) / NAME) if Path(place).is_dir() else {}
     rules = {role: feeds.rules(role, trained if role == "train" else tested) for role in feeds.parts()}
-    return feeds.parts(), known, rules
+    return feeds.parts(), known, rules, list(class_findings(feeds, trained))
 
 
 @contextmanager

@@ -52,7 +52,8 @@ def lines(found: "Inventory") -> Iterator[str]:
     else:
         yield from field_lines(found.parts)
     yield from box_lines(found.parts)
-    if lost := sum(len(part.left_out) for part in found.parts):
+    # parts that are drawn from one file leave out the same
+    if lost := len({line for part in found.parts for line in part.left_out}):
         yield f"left out   {lost:,} that cannot be taken"
     if found.copies:
         files = "file stands" if len(found.copies) == 1 else "files stand"

@@ -22,6 +22,7 @@ __all__ = [
     "name_role",
     "no_part",
     "note_below",
+    "note_beside",
     "read_layout",
 ]
 
@@ -36,6 +37,8 @@ AROUND = frozenset(("set", "data", "dataset", "split", "part", "seg", "image", "
 NO_CLASSES = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"))
 """Folders that systems leave behind; those whose names begin with a dot are none either."""
 SHOWN = 6
+LOWER = 8
+"""Folders that hold one folder alone and are gone through to find classes: archives of archives."""
 DEEP = 2
 """Folders of one name within each other that are gone through: a link may lead round for ever."""
 
@@ -45,12 +48,14 @@ Classes = Mapping[str, tuple[Path, ...]]
 
 class Layout(NamedTuple):
     """top: the folder. parts: the classes of each part by role (train, val, test), or of "all"
-    where the folder has no parts. homes: the folder of a part, as messages name it.
+    where the folder has no parts. homes: the folder of a part, as messages name it. beside: folders
+    beside the parts that hold a class of theirs, and are read as nothing.
     """
 
     top: Path
     parts: Mapping[str, Classes]
     homes: Mapping[str, Path]
+    beside: tuple[Path, ...] = ()
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -93,7 +98,9 @@ def read_layout(top: Path, roots: Sequence[Path]) -> Layout:
     parts = find_parts(folders, roots)
     if parts:
         homes = {role: innermost(role, folder, roots) for role, folder in parts.items()}
-        return Layout(top, {role: classes_in(home, roots) for role, home in homes.items()}, homes)
+        classes = {role: classes_in(home, roots) for role, home in homes.items()}
+        others = [folder for folder in folders if folder not in parts.values()]
+        return Layout(top, classes, homes, tuple(f for f in others if holds_classes(f, classes, roots)))
     inner = same_inside(folders, roots)
     roles = {name: name_role(name)[0] for name in inner}
     if inner and all(roles.values()) and len(set(roles.values())) == len(inner):
@@ -175,6 +182,14 @@ def same_inside(folders: Sequence[Path], roots: Sequence[Path]) -> tuple[str, ..
     return ()
 
 
+def holds_classes(folder: Path, parts: Mapping[str, Classes], roots: Sequence[Path]) -> bool:
+    """Whether a folder holds a class that a part has: it is mostly one that is called otherwise."""
+    try:
+        return any(name in classes for classes in parts.values() for name in names_in(folder, roots))
+    except SpecError:
+        return False  # what nobody reads may lead anywhere
+
+
 def by_class(top: Path, folders: Sequence[Path], names: Mapping[str, str]) -> Layout:
     """Each class holds the parts: cat/train, cat/test."""
     parts = {role: {folder.name: (folder / name,) for folder in folders} for role, name in names.items()}
@@ -199,11 +214,28 @@ def note_below(name: str, folder: str) -> tuple[str, ...]:
     only = Path(name, folder)
     if not only.is_dir():
         return ()
-    inside = [each.name for each in entries_of(only) if each.is_dir()]
+    inside = folder_names(only)
+    for _ in range(LOWER):
+        if len(inside) != 1:
+            break
+        only /= inside[0]
+        inside = folder_names(only)
     if len(inside) < 2:
         return ()
     names = list_briefly(sorted(inside), SHOWN)
     return (f"{only} holds {names}: if they are the classes, `path:` leads there",)
+
+
+def folder_names(folder: Path) -> list[str]:
+    return [each.name for each in entries_of(folder) if each.is_dir()]
+
+
+def note_beside(folders: Sequence[Path]) -> tuple[str, str]:
+    """What is to be said of folders beside the parts that hold their classes: a fact, a note."""
+    names = list_briefly([folder.name for folder in folders], SHOWN)
+    usual = ", ".join(words[-1] for words in ROLES.values())
+    fact = f"{names} beside the parts {'holds' if len(folders) == 1 else 'hold'} classes, and is not read"
+    return fact, f"a part is called train, val or test, or so: {usual}; what is none may lie elsewhere"
 
 
 def join_classes(parts: Iterable[Classes]) -> Classes:

@@ -32,6 +32,12 @@ class Remarks:
         self.flat: dict[str, None] = {}
         self.told: set[str] = set()
 
+    def join(self, other: "Remarks") -> None:
+        """Take over what others noticed."""
+        self.deep |= other.deep
+        self.flat |= other.flat
+        self.told |= other.told
+
     def tell(self, path: str) -> tuple[Diagnostic, ...]:
         """NS668 for what was noticed in the data at a path, and was not told before."""
         said = (*self.say(path, self.flat, *FLAT), *self.of_depth(path))

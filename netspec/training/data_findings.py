@@ -5,74 +5,73 @@ are said before the first iteration, or where nobody listens come with the resul
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from netspec.data.boxes.annotations import lacking_boxes
-from netspec.data.source import Source, spread
+from netspec.data.inventory.oddities import NAMES, alike, rare
+from netspec.data.source import Source, find_origin, spread
 from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.render import render
+from netspec.imaging.remarks import Remarks
 from netspec.ir.graph import TypedGraph
 from netspec.training.batches.feeds import Feeds, label_rules, section_of
 from netspec.training.job import TrainingResult
 from netspec.training.progress import Reporter, Silent
 
-__all__ = ["beside", "data_findings", "tell"]
+__all__ = ["beside", "class_findings", "data_findings", "tell"]
 
-MANY_TIMES = 10
-"""From which ratio on a rare class is told: below it, training mostly copes."""
-NAMES = {"train": "training", "val": "validation", "test": "test"}
 LOOKED = 32
-"""Pictures that are read before the first iteration; the others are noticed as they come."""
+"""Pictures of a part that are read before the first iteration, evenly over all, where a look through
+all has not read them; the others are noticed as they come.
+"""
 
 
 def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     """NS668 for data of which a net of graph `typed` learns or shows less than it seems."""
     opened = {NAMES[part]: source for part, source in feeds.parts().items()}
+    share_remarks(opened.values())
+    for source in opened.values():
+        if source.decoded or source.named:
+            source.batch(spread(len(source), LOOKED))
     for part, source in opened.items():
-        yield from look(source)
+        yield from source.remarks()
         yield from lacking_boxes(source, part)
+    yield from class_findings(feeds, typed)
+
+
+def class_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
+    """NS668 for classes that are alike, rare or lacking, where a net of graph `typed` learns some."""
     if not label_rules(typed):
         return
-    yield from rare(feeds, typed)
-    for part, source in opened.items():
-        yield from lacking(source, part)
+    yield from judge_training_classes(feeds, typed)
+    for part, source in feeds.parts().items():
+        yield from lacking(source, NAMES[part])
 
 
-def rare(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
-    """NS668 where a class is many times rarer than another, and nothing makes up for it."""
-    source, section = feeds.train, section_of(feeds.program)
-    labels = None if source is None else source.labels()
-    weighed = any(getattr(node.layer, "class_weight", None) for node in typed.graph.nodes)
-    if source is None or labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
-        return
-    if weighed or (section.data is not None and section.data.balance):
-        return
-    values, counts = np.unique(labels[labels >= 0], return_counts=True)
-    if len(values) < 2 or counts.max() < MANY_TIMES * counts.min():
-        return
-    most, least = int(counts.argmax()), int(counts.argmin())
-    names = [name_of(source, int(values[at])) for at in (least, most)]
-    fact = f"training samples: {counts[least]:,} of {names[0]}, {counts[most]:,} of {names[1]}"
-    note = "`class_weight: balanced` at the loss weighs each class alike, `balance: true` in the data"
-    note += " draws them alike; else a net that never answers the rare one looks good"
-    yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
-
-
-def name_of(source: Source, number: int) -> str:
-    """A class as its data call it."""
-    if source.classes and number < len(source.classes):
-        return source.classes[number]
-    return f"class {number}"
-
-
-def look(source: Source) -> tuple[Diagnostic, ...]:
-    """What is odd about the pictures of a source: those that a look through all has read, else some
-    that are read for it, evenly over all.
+def judge_training_classes(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
+    """NS668 for names of classes that are alike, and where a class is many times rarer than another
+    and nothing makes up for it.
     """
-    if source.decoded or source.named:
-        source.batch(spread(len(source), LOOKED))
-    return source.remarks()
+    source, section = feeds.train, section_of(feeds.program)
+    if source is None:
+        return
+    yield from alike(source)
+    weighed = any(getattr(node.layer, "class_weight", None) for node in typed.graph.nodes)
+    if not weighed and not (section.data is not None and section.data.balance):
+        yield from rare(source)
+
+
+def share_remarks(sources: Iterable[Source]) -> None:
+    """Let parts that were drawn from the same data notice together: what is odd about all of it is
+    then told once.
+    """
+    shared: dict[str, Remarks] = {}
+    for source in sources:
+        origin, _ = find_origin(source)
+        own = getattr(origin, "noticed", None)
+        if isinstance(own, Remarks):
+            first = shared.setdefault(origin.name, own)
+            first.join(own)
+            vars(origin)["noticed"] = first
 
 
 def tell(found: tuple[Diagnostic, ...], progress: Reporter | None) -> tuple[Diagnostic, ...]:

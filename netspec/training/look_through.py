@@ -70,15 +70,14 @@ def look_through(
     files = {path: picture for part in found.parts for path, picture in part.files.items()}
     skipped = {path for part in found.parts if part.name in skipping for path in part.files}
     refuse(judge(found._replace(bad=tuple(each for each in found.bad if each.path not in skipped))))
-    refuse(
-        [
-            each
-            for part in found.parts
-            for each in judge_masks(sources[part.name], part, rules.get(part.name, {}))
-        ]
-    )
+    of_masks = [
+        each
+        for part in found.parts
+        for each in judge_masks(sources[part.name], part, rules.get(part.name, {}))
+    ]
+    refuse(of_masks)
     kept |= {name: without(sources[name], part, files) for name, part in folders.items()}
-    said += [*judge(found._replace(bad=())), *([tell_skipped(found)] if found.bad else [])]
+    said += [*of_masks, *judge(found._replace(bad=())), *([tell_skipped(found)] if found.bad else [])]
     names += [each.path for each in found.bad]
     return Looked(mend(kept, skipping), tuple(dict.fromkeys(names)), files, tuple(said))
 

@@ -11,6 +11,8 @@ import netspec
 from netspec.cli import group
 from netspec.data.binding import refuse_one_class
 from netspec.data.folder_layout import name_role, read_layout
+from netspec.data.inventory.oddities import judge_classes_of
+from netspec.data.inventory.parts import open_parts
 from netspec.data.registry import Place, open_sources
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.train import DataSection
@@ -109,6 +111,31 @@ def test_one_class_alone(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,label\n1,yes\n2,yes\n")
     with pytest.raises(SpecError, match=r"NS664.*one class, yes"):
         refuse_one_class(opened(tmp_path, source="csv", path="t.csv"))
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        (("train/cat", "train/dog", "dev_test/cat", "notes/old"), ("dev_test",)),
+        (("train/cat", "train/dog", "val/cat", "more/dog", "papers/draft"), ("more",)),
+        (("train/cat", "train/dog", "test/cat"), ()),
+    ],
+)
+def test_folders_beside_the_parts_are_told_where_they_hold_classes(
+    tmp_path: Path, places: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    layout = read_layout(make(tmp_path, *places), [tmp_path])
+    assert tuple(folder.name for folder in layout.beside) == said
+    found = [each.fact for each in judge_classes_of(open_parts(tmp_path)) if "is not read" in each.fact]
+    assert len(found) == len(said) and all(name in found[0] for name in said)
+
+
+def test_classes_below_folders_of_one_folder_are_pointed_at(tmp_path: Path) -> None:
+    """An archive of an archive: each holds one folder alone."""
+    make(tmp_path, "all/raw/v2/cat", "all/raw/v2/dog")
+    with pytest.raises(SpecError) as caught:
+        refuse_one_class(open_parts(tmp_path)["all"])
+    assert f"{tmp_path}/all/raw/v2 holds cat, dog" in caught.value.diagnostics[0].notes[0]
 
 
 def test_a_part_that_is_not_there(tmp_path: Path) -> None:

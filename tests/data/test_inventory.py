@@ -16,6 +16,7 @@ from netspec.data.binding import LabelRule
 from netspec.data.identity import identify
 from netspec.data.inventory.cache import NAME, read_cache, write_cache
 from netspec.data.inventory.classes import judge_labels
+from netspec.data.inventory.oddities import judge_classes_of, rare
 from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.pictures import Picture, look_at
 from netspec.data.inventory.take import Inventory, judge, take_inventory
@@ -152,6 +153,43 @@ def test_parts_are_counted_by_class(tmp_path: Path) -> None:
         "train": {"cat": 3, "dog": 1},
         "test": {"cat": 2, "dog": 1},
     }
+
+
+def test_classes_of_which_little_is_learned_are_told(tmp_path: Path) -> None:
+    """Two names that differ by case, a class that a part lacks, one that is rare; not the others."""
+    top = folder(tmp_path, {"train/Cat": 11, "train/cat": 2, "train/dog": 1, "test/Cat": 1, "test/cat": 1})
+    parts = open_parts(top)
+    found = [each.fact for each in (*judge_classes_of(parts), *rare(parts["train"]))]
+    assert found == [
+        "classes whose names differ by case or blanks alone: Cat and cat",
+        "the test data have no sample of dog",
+        "training samples: 1 of dog, 11 of Cat",
+    ]
+    result = CliRunner().invoke(group, ["data", str(top)])
+    assert result.exit_code == 0 and all(fact in result.output for fact in found)
+
+
+def test_what_parts_of_one_file_leave_out_is_counted_once(tmp_path: Path) -> None:
+    """A label that is NaN: the table, how many rows are out of it, and the finding."""
+    rows = [f"{i},{i % 2}.0" for i in range(10)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,label", *rows[:4], "4,nan", *rows[5:]]) + "\n")
+    for source in ("csv", "table"):
+        (tmp_path / "net.yaml").write_text(
+            f"""netspec: 1
+input: {{data: [N, 1]}}
+layers:
+  - {{name: ip1, type: InnerProduct, num_output: 2, weight_filler: xavier}}
+train:
+  data: {{source: {source}, path: t.csv}}
+  val_data: {{source: {source}, path: t.csv}}
+  split: {{val: 0.2}}
+  solver: {{base_lr: 0.1, max_iter: 1}}
+"""
+        )
+        result = CliRunner().invoke(group, ["data", str(tmp_path / "net.yaml")], standalone_mode=False)
+        said = " ".join(result.output.split())
+        assert result.return_value == 1 and "left out 1 that" in said, result.output
+        assert "all 7 2" in said and "NS654" in said and "line 6" in said and "'nan'" in said
 
 
 def test_pictures_of_one_colour_are_named(tmp_path: Path) -> None:

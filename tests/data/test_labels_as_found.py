@@ -39,7 +39,7 @@ def started(folder: Path, data: str, shape: str = "[N, 2]", loss: str = "") -> S
         ("a,b,label\n1,2,0\n\n\n1,2,1\n1,2,1.5\n", "line 6 has 1.5"),
         ("1,2,0\n1,2,0.5\n", "line 2 has 0.5"),
         ('a,b,label\n1,"2\n",0\n1,2,1\n1,2,7\n', "line 5 has 7"),
-        ("a,b,label\n1,2,0\n\n1,2,\n1,2,1\n", "line 4 has no label"),
+        ("a,b,label\n1,2,0\n\n1,2,\n1,2,1\n", "line 4: no label"),
         ("\n\na,b,label\n1,2,0\nx,2,1\n", "line 5: 'x' is not a number"),
         ("a,b,label\n1,2,0\n\n1,2\n", "line 4 has 2 cells"),
     ],

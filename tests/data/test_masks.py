@@ -196,3 +196,20 @@ def test_what_values_of_masks_may_be_meant_as(
         source, part, {"label": LabelRule(max(2, len(values) - (255 in values) * (len(values) > 2)), ignored)}
     )
     assert bool(found) == bool(said) and all(said in " ".join(each.notes) for each in found)
+
+
+def test_classes_of_which_no_pixel_is_are_told(tmp_path: Path) -> None:
+    """Four classes are told apart, masks hold three of them; what the loss ignores is none."""
+    write(tmp_path)
+    for name in ("a", "b", "c"):
+        file = next((tmp_path / "masks").glob(f"{name}*.png"), None)
+        if file is not None:
+            with Image.open(file) as mask:
+                size = mask.size[::-1]
+            Image.fromarray(np.resize(np.array((0, 1, 3, 255), np.uint8), size)).save(file)
+    source = opened(tmp_path)
+    part = take_inventory({"train": source}).parts[0]
+    count = len(source)
+    assert part.counts == {"0": count, "1": count, "3": count, "255": count}
+    (found,) = judge_masks(source, part, {"label": LabelRule(4, (255,))})
+    assert (found.code, found.fact) == ("NS668", "the training data have no pixel of 2")

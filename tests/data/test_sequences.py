@@ -152,7 +152,7 @@ def test_the_other_strand_reads_partners_from_the_other_end(tmp_path: Path) -> N
     np.testing.assert_array_equal(turned, data_of(opened(tmp_path, ">a\nACTT\n>b\nNCGN\n", "y.fa")))
 
 
-@pytest.mark.parametrize(("cell", "said"), [("nan", "the label 'nan' is not"), (" ", "has no label")])
+@pytest.mark.parametrize(("cell", "said"), [("nan", "the label 'nan' is not"), (" ", "no label")])
 def test_a_wrong_label_is_shown_where_the_table_has_it(tmp_path: Path, cell: str, said: str) -> None:
     """The line of its row, in a table that is in another order than the sequences."""
     (tmp_path / "one.csv").write_text(f"id,class\nb,1\na,{cell}\n")

@@ -78,7 +78,14 @@ def test_without_one_parts_are_drawn_within_classes(home: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words", "code", "said"),
     [
-        (table("kind", "cat", "", "dog", ""), {}, "NS654", "line 3: kind is empty, as in 2 cells"),
+        (
+            table("kind", "cat", "", "dog", ""),
+            {},
+            "NS654",
+            "2 of 4 labels cannot be taken line 3: kind: no label",
+        ),
+        (table("weight", "1.5", "nan", "2"), {}, "NS654", "line 3: weight: the label 'nan' is not a finite"),
+        (table("a,b", "1,2", "inf,3"), {}, "NS654", "line 3: a: the label 'inf'"),
         (table("a,b", "1,2", "3,x"), {}, "NS654", "line 3: b is 'x'"),
         (table("kind,split", "cat,train", "dog,later"), {}, "NS654", "line 3: 'later'"),
         (table("kind", "cat"), {"label": "sort"}, "NS641", "file, kind"),
@@ -100,12 +107,14 @@ def test_what_is_wrong_is_said_with_its_line(
     home: Path, text: str, words: dict[str, str], code: str, said: str
 ) -> None:
     found = failure(home, text, **words)
-    assert found.code == code and said in found.fact, found
+    assert found.code == code and said in f"{found.fact} {' '.join(found.notes)}", found
 
 
 def test_rows_without_a_label_can_be_left_out(home: Path) -> None:
-    source = opened(home, table("kind", "cat", "", "dog"), on_error="skip")
-    assert len(source) == 2 and source.where(1).startswith("line 4")
+    for nothing, others in (("", ("cat", "dog")), ("NaN", ("1", "2"))):
+        source = opened(home, table("kind", others[0], nothing, others[1]), on_error="skip")
+        assert len(source) == 2 and source.where(1).startswith("line 4")
+        assert [line.startswith("line 3: kind: ") for line in source.left_out] == [True]
 
 
 def test_another_picture_under_the_same_name_is_other_data(home: Path) -> None:

@@ -118,7 +118,7 @@ def test_what_does_not_lie_in_memory_is_judged_as_it_is_read(
 TABLE = "a,b,label\n1,2,cat\n3,4,dog\n5,?,cat\n6,7,\n8,9,dog\n1,nan,cat\n1,2\n2,3,cat\n4,5,dog\n7,8,cat\n"
 BROKEN = [
     "line 4: '?' is not a number",
-    "line 5 has no label: its cell is empty",
+    "line 5: no label, its cell is empty",
     "line 7: 'nan' is not a finite number",
     "line 8 has 2 cells, the lines before it have 3",
 ]

@@ -8,10 +8,12 @@ from string import ascii_lowercase
 import numpy as np
 
 from netspec.data.binding import LabelRule, check_labels, notes_on_label
+from netspec.data.inventory.oddities import NAMES
 from netspec.data.inventory.pictures import Picture
-from netspec.data.inventory.take import Part, folder_behind, list_some
+from netspec.data.inventory.take import Part, classes_held, folder_behind, list_some
 from netspec.data.source import Array, Source, find_origin, spread
 from netspec.data.sources.masks import IGNORED, MaskedFolder
+from netspec.data.splits import lacking_names
 from netspec.diagnostics import Diagnostic, SpecError
 
 __all__ = ["Rules", "judge_labels", "judge_masks"]
@@ -27,14 +29,16 @@ IGNORING = "`loss_param: {ignore_label: 255}` at the loss leaves pixels of 255 o
 
 
 def judge_masks(source: Source, part: Part, rules: Rules) -> list[Diagnostic]:
-    """NS651 for all masks of a part that hold what is no class."""
+    """NS651 for all masks of a part that hold what is no class; where none does, NS668 for the
+    classes that stand in none of them.
+    """
     origin, numbers = find_origin(source)
     rule = rules.get("label")
     if not isinstance(origin, MaskedFolder) or rule is None:
         return []
     bad = [i for i in numbers.tolist() if holds_others(part.masks[str(origin.masks[i])], rule)]
     if not bad:
-        return []
+        return lacking_in_masks(source, part, rule, origin.classes or ())
     read = [origin.read_classes(i) for i in bad[:READ]]
     notes = notes_on_masks(read, rule)
     fact = tell_rule(rule)
@@ -45,6 +49,15 @@ def judge_masks(source: Source, part: Part, rules: Rules) -> list[Diagnostic]:
     lines += [str(origin.masks[i]) for i in bad[READ:]]
     fact = f"{fact}; {len(bad):,} of {len(part.masks):,} masks hold others"
     return [Diagnostic("NS651", fact, path=source.name, notes=(*list_some(lines), *notes))]
+
+
+def lacking_in_masks(source: Source, part: Part, rule: LabelRule, classes: Sequence[str]) -> list[Diagnostic]:
+    """NS668 for classes of which no pixel of a part is."""
+    if not all(mask.held for mask in part.masks.values()):
+        return []  # what some hold is not known
+    there = {number for mask in part.masks.values() for number in classes_held(mask)} | set(rule.ignored)
+    names = [*classes, *map(str, range(len(classes), rule.width))][: rule.width]
+    return list(lacking_names(source.name, NAMES[part.name], names, there, "pixel"))
 
 
 def holds_others(mask: Picture, rule: LabelRule) -> bool:

@@ -2,8 +2,8 @@
 of the data as sources; out: an Inventory, and the findings that it is reason for.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -27,6 +27,7 @@ __all__ = [
     "Boxes",
     "Inventory",
     "Part",
+    "classes_held",
     "folder_behind",
     "judge",
     "list_some",
@@ -56,7 +57,8 @@ class Boxes(NamedTuple):
 
 class Part(NamedTuple):
     """One part of the data. counts: samples of each label, in the order of the classes where there
-    are any; boxes of each, where samples hold several. looked: samples whose values were looked at.
+    are any; boxes of each, where samples hold several; masks that hold it, where each pixel has one.
+    looked: samples whose values were looked at.
 
     pictures: of every sample, by its path; empty where samples are no pictures. masks: of the files
     that belong to them. facts: as of the source. left_out: samples that it could not take, and why.
@@ -144,7 +146,8 @@ def take_inventory(
         pictures, masks = look_at_files(*folder, Look(decoding, keeping, known), tick)
         fields = {key: FieldFacts(field.shape, str(field.dtype)) for key, field in source.fields.items()}
         looked = sum(picture.decoded for picture in pictures.values())
-        made.append(part._replace(fields=fields, looked=looked, pictures=pictures, masks=masks))
+        part = part._replace(fields=fields, looked=looked, pictures=pictures, masks=masks)
+        made.append(part._replace(counts=count_masks(masks.values(), classes)) if masks else part)
     return Inventory(
         tuple(made),
         tuple(
@@ -238,6 +241,19 @@ def count(labels: Array | None, classes: Sequence[str]) -> dict[str, int]:
     if classes:
         return {name: by_label.get(label, 0) for label, name in enumerate(classes)}
     return {str(label): n for label, n in by_label.items()}
+
+
+def count_masks(masks: Iterable[Picture], classes: Sequence[str]) -> dict[str, int]:
+    """Masks that hold each class, by its name or number; of those whose classes are few."""
+    holding = Counter(number for mask in masks for number in classes_held(mask))
+    named = {name: holding.pop(number, 0) for number, name in enumerate(classes)}
+    return named | {str(number): holding[number] for number in sorted(holding)}
+
+
+def classes_held(mask: Picture) -> list[int]:
+    """The numbers of the classes that a mask holds, where all are below 256."""
+    bits = int(mask.held or "0", 16)
+    return [number for number in range(bits.bit_length()) if bits >> number & 1]
 
 
 def count_boxes(folder: BoxedFolder, numbers: Array) -> tuple[dict[str, int], Boxes]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from netspec.data.binding import refuse_one_class
+from netspec.data.inventory.oddities import judge_classes_of
 from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.take import Inventory, folder_behind, judge, take_inventory
 from netspec.data.source import Source, spread
@@ -83,7 +84,7 @@ def survey(folder: Path, showing: Showing = lambda total: nullcontext(lambda cou
         tuple(np.bincount(whole.marks, minlength=len(classes)).tolist()),
         tuple(role for role in parts if role != "all"),
         count_copies(found),
-        tuple(said),
+        (*said, *judge_classes_of(parts)),
     )
 
 

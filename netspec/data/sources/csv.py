@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from netspec.data.faulty import Faulty
+from netspec.data.inventory.take import list_some
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
@@ -23,6 +24,7 @@ __all__ = ["open_csv"]
 
 # Python's own is 128 KiB; it holds for the whole process
 csv.field_size_limit(1 << 20)
+SKIP = "`on_error: skip` in the data section leaves such rows out"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -44,19 +46,18 @@ def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
         raise fail("NS650", "holds no rows" + (" below its header" if header else ""), path=str(path))
     width = len(header or rows[0])
     chosen, column = choose_columns(header, width, section, place, path)
-    if (
-        place.predicting
-        and column is not None
-        and not all(row[column].strip() for row in rows if len(row) > column)
-    ):
-        column = None  # some are what is to be found out
+    odd = odd_rows(rows, width, column)
+    if place.predicting and odd:
+        column, odd = None, {}  # some are what is to be found out
     data = np.empty((len(rows), len(chosen)), np.float32)
     kept: list[int] = []
     left_out: list[str] = []
     faults: dict[int, SpecError] = {}
     for at, (row, line) in enumerate(zip(rows, places, strict=True)):
         try:
-            data[len(kept)] = row_values(row, width, chosen, column, line, path)
+            if skipping and at in odd:
+                raise fail("NS654", f"line {line}: {odd[at]}", path=str(path))
+            data[len(kept)] = numbers(check_width(row, width, chosen, line, path), line, path)
             kept.append(at)
         except SpecError as error:
             if place.predicting and len(row) == width:
@@ -72,7 +73,8 @@ def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
     lines = [places[at] for at in kept]
     source = ArraySource(str(path), {"data": data[: len(kept)]})
     if column is not None:
-        labels, names = labels_of([rows[at][column] for at in kept], place.classes, path, lines)
+        cells = [rows[at][column] for at in kept]
+        labels, names = labels_of(cells, place.classes, path, lines, (SKIP,))
         source = ArraySource(str(path), {"data": data[: len(kept)], "label": labels}, "label", names)
     if header:
         label = place.facts.get("label") if column is None else header[column]
@@ -101,17 +103,17 @@ def choose_columns(
     return [at for at in range(width) if at != column], column
 
 
-def row_values(
-    row: list[str], width: int, chosen: list[int], column: int | None, line: int, path: Path
-) -> list[float]:
-    """The numbers of a row beside its label. Raises SpecError NS654 where they or the label are
-    none.
-    """
+def odd_rows(rows: list[list[str]], width: int, column: int | None) -> dict[int, str]:
+    """Which rows of the table's width have a label that cannot be taken, and why."""
+    whole = [at for at, row in enumerate(rows) if len(row) == width and column is not None]
+    return {whole[n]: why for n, why in odd_labels([rows[at][column or 0] for at in whole]).items()}
+
+
+def check_width(row: list[str], width: int, chosen: list[int], line: int, path: Path) -> list[str]:
+    """The cells of a row beside its label. Raises SpecError NS654 where it is shorter or longer."""
     if len(row) != width:
         raise tell_ragged(line, len(row), width, path)
-    if column is not None and not row[column].strip():
-        raise fail("NS654", f"line {line} has no label: its cell is empty", path=str(path))
-    return numbers([row[at] for at in chosen], line, path)
+    return [row[at] for at in chosen]
 
 
 def tell_ragged(line: int, count: int, width: int, path: Path) -> SpecError:
@@ -204,20 +206,19 @@ def numbers(cells: list[str], line: int, path: Path) -> list[float]:
 
 
 def labels_of(
-    cells: list[str], classes: Sequence[str] | None, path: Path, places: Sequence[int]
+    cells: list[str],
+    classes: Sequence[str] | None,
+    path: Path,
+    places: Sequence[int],
+    notes: tuple[str, ...] = (),
 ) -> tuple[Array, tuple[str, ...] | None]:
-    """Labels as whole numbers, targets, or numbered names."""
-    empty = next((n for n, cell in enumerate(cells) if not cell.strip()), None)
-    if empty is not None:
-        raise fail("NS654", f"line {places[empty]} has no label: its cell is empty", path=str(path))
+    """Labels as whole numbers, targets, or numbered names. Raises SpecError NS654 for all that are
+    empty or not finite, NS663.
+    """
+    if odd := odd_labels(cells):
+        lines = [f"line {places[n]}: {why}" for n, why in odd.items()]
+        raise tell_odd(lines, len(cells), str(path), notes)
     if classes is None and all(map(is_number, cells)):
-        lost = next((n for n, cell in enumerate(cells) if not math.isfinite(float(cell))), None)
-        if lost is not None:
-            raise fail(
-                "NS654",
-                f"line {places[lost]}: the label {cells[lost]!r} is not a finite number",
-                path=str(path),
-            )
         values = np.array(list(map(float, cells)))
         # past 2^53 a double does not hold each whole number
         whole = (
@@ -239,6 +240,25 @@ def labels_of(
             path=str(path),
         )
     return np.array([number[word] for word in words], np.int64), names
+
+
+def odd_labels(cells: Sequence[str]) -> dict[int, str]:
+    """Which labels cannot be taken, and why: those of empty cells, and where all others are
+    numbers, those that are not finite, as a table has them that was written with NaN for nothing.
+    """
+    odd = {n: "no label, its cell is empty" for n, cell in enumerate(cells) if not cell.strip()}
+    if all(is_number(cell) for n, cell in enumerate(cells) if n not in odd):
+        lost = (n for n, cell in enumerate(cells) if n not in odd and not math.isfinite(float(cell)))
+        odd |= {n: f"the label {cells[n].strip()!r} is not a finite number" for n in lost}
+    return dict(sorted(odd.items()))
+
+
+def tell_odd(lines: Sequence[str], total: int, path: str, notes: tuple[str, ...] = (SKIP,)) -> SpecError:
+    """NS654 for labels that cannot be taken: the first, or how many of all, each with its line."""
+    if len(lines) == 1:
+        return fail("NS654", lines[0], path=path, notes=notes)
+    fact = f"{len(lines):,} of {total:,} labels cannot be taken"
+    return fail("NS654", fact, path=path, notes=(*list_some(lines), *notes))
 
 
 def is_number(cell: str) -> bool:

@@ -132,6 +132,7 @@ class ImageFolder(Source):
         self.lengths = np.full(len(files), -1)
         self.room = MEMORY
         self.noticed = Remarks()
+        self.beside: tuple[Path, ...] = ()
         self.pool: ThreadPoolExecutor | None = None
 
     def __len__(self) -> int:
@@ -231,6 +232,7 @@ def open_images(
         raise fail("NS650", "holds no folder per class", path=str(folder))
     files, labels, names = files_by_class(found, classes, roots, PICTURES)
     source = ImageFolder(str(folder), files, labels, names, contract, roots)
+    source.beside = layout.beside
     if layout.roles:
         return source
     return fifths_within(source, split)

@@ -15,7 +15,7 @@ from netspec.data.paths import existing, resolve_path, roots_for, roots_of
 from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.data.sources.audio import SOUNDS, AudioFolder, form_of, of_files
-from netspec.data.sources.csv import is_number, labels_of, read_rows
+from netspec.data.sources.csv import is_number, labels_of, odd_labels, read_rows, tell_odd
 from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind
 from netspec.data.tables.columns import Cells, columns_of, encode_rows, learn_columns, match_names
 from netspec.data.tables.parquet import read_parquet
@@ -238,7 +238,7 @@ def value_labels(table: Rowed, section: DataSection, place: Place) -> list[str]:
         return []
     for name in names:
         table.column(name)
-    if place.predicting and not all(cell for name in names for cell in table.columns[name]):
+    if place.predicting and any(odd_labels(table.columns[name]) for name in names):
         return []  # some are what is to be found out
     return names
 
@@ -261,8 +261,8 @@ def label_columns(label: str | None, table: Rowed, files: str) -> list[str]:
 def rows_of(
     table: Rowed, split: str | None, wanted: Sequence[str], skipping: bool
 ) -> tuple[list[int], tuple[str, ...]]:
-    """The rows of a part that have their labels, and what is said of the others. NS654: a label's
-    cell is empty, and they are not to be left out.
+    """The rows of a part that have their labels, and what is said of the others. NS654: some cannot
+    be taken, and they are not to be left out.
     """
     chosen = range(len(table.rows))
     parts = table.columns.get(SPLIT)
@@ -277,15 +277,14 @@ def rows_of(
             )
         role = choose_role(split, roles)
         chosen = [i for i in chosen if roles[i] == role]  # type: ignore[assignment]
-    empty = [(i, name) for i in chosen for name in wanted if not table.columns[name][i]]
-    if empty and not skipping:
-        i, name = empty[0]
-        note = "`on_error: skip` in the data section leaves such rows out"
-        fact = f"{table.word} {table.lines[i]}: {name} is empty, as in {len(empty):,} cells of labels"
-        raise fail("NS654", fact, path=str(table.path), notes=(note,))
-    without = dict(empty)
-    said = tuple(f"{table.word} {table.lines[i]}: {name} is empty" for i, name in without.items())
-    return [i for i in chosen if i not in without], said
+    odd: dict[int, str] = {}
+    for name in wanted:
+        found = odd_labels([table.columns[name][i] for i in chosen])
+        odd |= {chosen[n]: f"{name}: {why}" for n, why in found.items() if chosen[n] not in odd}
+    said = tuple(f"{table.word} {table.lines[i]}: {odd[i]}" for i in sorted(odd))
+    if odd and not skipping:
+        raise tell_odd(said, len(chosen), str(table.path))
+    return [i for i in chosen if i not in odd], said
 
 
 def find_files(

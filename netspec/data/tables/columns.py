@@ -194,7 +194,7 @@ def encode(
             *([f"and {len(faults) - LISTED:,} more"] if len(faults) > LISTED else []),
         )
         hint = "`empty: mean`, or a number, in the data section fills empty cells"
-        fact = f"{len(faults):,} cells cannot be taken"
+        fact = f"{len(faults):,} {'cell' if len(faults) == 1 else 'cells'} cannot be taken"
         raise fail("NS654", fact, path=str(cells.path), notes=(*notes, hint))
     if parts:
         fields = {"data": np.concatenate(parts, axis=1), **fields}

@@ -1,0 +1,78 @@
+"""Classes of which a training would learn, or show, less than it seems. In: opened parts; out:
+warnings. Reads labels and names of folders, no sample.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from netspec.data.folder_layout import note_beside
+from netspec.data.source import Source, find_origin
+from netspec.data.sources.image_folder import ImageFolder
+from netspec.data.splits import lacking
+from netspec.diagnostics import Diagnostic
+from netspec.diagnostics.words import list_briefly
+
+__all__ = ["NAMES", "alike", "find_training", "judge_classes_of", "rare"]
+
+NAMES = {"train": "training", "val": "validation", "test": "test", "all": "whole"}
+MANY_TIMES = 10
+"""From which ratio on a rare class is told: below it, training mostly copes."""
+SHOWN = 6
+
+
+def judge_classes_of(parts: Mapping[str, Source]) -> Iterator[Diagnostic]:
+    """NS668 for classes that a part lacks, or whose names differ by their case alone; and for
+    folders with such classes that no part was taken for.
+    """
+    first = find_training(parts)
+    if first is not None:
+        yield from alike(first)
+    for name, source in parts.items():
+        yield from lacking(source, NAMES[name])
+
+
+def find_training(parts: Mapping[str, Source]) -> Source | None:
+    """The part that a training learns from."""
+    return next((parts[name] for name in ("train", "all") if name in parts), None)
+
+
+def alike(source: Source) -> Iterator[Diagnostic]:
+    """NS668 for names of classes that are one to a reader, and to file systems that know no case;
+    for folders beside the parts that hold classes of theirs.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in source.classes or ():
+        groups.setdefault(name.strip().casefold(), []).append(name)
+    same = [" and ".join(names) for names in groups.values() if len(names) > 1]
+    if same:
+        note = "they are learned as classes of their own: if they are one, put their samples together"
+        fact = f"classes whose names differ by case or blanks alone: {list_briefly(same, SHOWN)}"
+        yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
+    origin, _ = find_origin(source)
+    if isinstance(origin, ImageFolder) and origin.beside:
+        fact, note = note_beside(origin.beside)
+        yield Diagnostic("NS668", fact, path=str(origin.beside[0].parent), notes=(note,))
+
+
+def rare(source: Source) -> Iterator[Diagnostic]:
+    """NS668 where a class of the training data is many times rarer than another."""
+    labels = source.labels()
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        return
+    values, counts = np.unique(labels[labels >= 0], return_counts=True)
+    if len(values) < 2 or counts.max() < MANY_TIMES * counts.min():
+        return
+    most, least = int(counts.argmax()), int(counts.argmin())
+    names = [name_of(source, int(values[at])) for at in (least, most)]
+    fact = f"training samples: {counts[least]:,} of {names[0]}, {counts[most]:,} of {names[1]}"
+    note = "`class_weight: balanced` at the loss weighs each class alike, `balance: true` in the data"
+    note += " draws them alike; else a net that never answers the rare one looks good"
+    yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
+
+
+def name_of(source: Source, number: int) -> str:
+    """A class as its data call it."""
+    if source.classes and number < len(source.classes):
+        return source.classes[number]
+    return f"class {number}"
