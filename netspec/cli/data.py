@@ -172,7 +172,8 @@ def open_parts(
 
     _, program = reread(place, None, False, reading)
     trained, tested = program.training_graph("train"), program.training_graph("test")
-    feeds = Feeds.open(program, trained, tested, faults=faults)
+    runs = [Path(place)] if Path(place).is_dir() else []
+    feeds = Feeds.open(program, trained, tested, faults=faults, runs=runs)
     known = read_cache(Path(place) / NAME) if Path(place).is_dir() else {}
     rules = {role: feeds.rules(role, trained if role == "train" else tested) for role in feeds.parts()}
     return feeds.parts(), known, rules, list(class_findings(feeds, trained))

@@ -22,6 +22,7 @@ class Place(NamedTuple):
     allow_code: a Python source may run.   split: shares of the parts that the data do not have.   facts: what the training data
     fixed (`Source.facts`), for a test or another file.   predicting: samples need no label.   faults: a list that takes
     what is wrong with single samples, which are then left out, whatever `on_error` says; None: it is raised.
+    runs: folders in which an earlier look at the data may have left what it found, the first of them counts.
     """
 
     root: Path
@@ -34,6 +35,7 @@ class Place(NamedTuple):
     facts: Mapping[str, Any] = MappingProxyType({})
     predicting: bool = False
     faults: list[Diagnostic] | None = None
+    runs: Sequence[Path] = ()
 
     @property
     def file_contract(self) -> ImageContract:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,10 @@ from netspec.data.facts import read_facts, write_facts
 from netspec.data.inventory.cache import NAME, write_cache
 from netspec.data.inventory.pictures import Picture
 from netspec.data.registry import Role
+from netspec.data.shards.kept import NAME as SHARDS
+from netspec.data.shards.kept import write_kept
 from netspec.data.source import Source, write_classes
+from netspec.data.sources.webdataset import shards_behind
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Diagnostics, Fix, Label
 from netspec.diagnostics.render import render
@@ -158,6 +161,7 @@ def train_steadily(
             weights=weights,
             class_weights=before.get("class_weight"),
             known=find_cache(run, run.parent.glob("*")),
+            runs=[run, *sorted(run.parent.glob("*"), reverse=True)],
             facts=read_facts(run) if resume else {},
             progress=progress,
             going_on=resume,
@@ -196,6 +200,8 @@ def note(run: Path, made: Session, place: torch.device, before: Mapping[str, Any
     """Write what a run's folder tells of its training. before: the record of one that goes on."""
     if made.looked.pictures:
         write_cache(run / NAME, made.looked.pictures)
+    if shards := shards_behind(made.feeds.parts().values()):
+        write_kept(run / SHARDS, shards)
     record = record_of(made.program, made.seed, str(place), made.job.spec_hash)
     record |= {"processes": world.size, "launch": launch_key(os.environ)}
     if made.class_weights:
@@ -285,13 +291,14 @@ def session(  # noqa: PLR0913 - what a run remembers
     weights: Start | None = None,
     class_weights: ClassWeights | None = None,
     known: Mapping[str, Picture] = MappingProxyType({}),
+    runs: Sequence[Path] = (),
     facts: Mapping[str, Any] = MappingProxyType({}),
     progress: Reporter | None = None,
     going_on: bool = False,
 ) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from;
     class_weights: those that the run began with, in place of the data's; known: what an earlier
-    look at the data found; facts: what the run's data have fixed; going_on: a snapshot's weights
+    look at the data found; runs: where others have left such; facts: what the run's data have fixed; going_on: a snapshot's weights
     will take the place of those that the net begins with, and its samples are those that it had.
 
     Raises SpecError: NS613 (the precision is not there), NS647 (files of the data that cannot be
@@ -308,7 +315,7 @@ def session(  # noqa: PLR0913 - what a run remembers
     seed = seed if seed is not None else section.solver.random_seed
     if seed < 0:
         seed = draw_seed()
-    feeds = Feeds.open(program, *graphs, facts).weighted()
+    feeds = Feeds.open(program, *graphs, facts, runs=runs).weighted()
     typed = {role: graphs[role != "train"] for role in feeds.parts()}
     numbers = {role: feeds.numbers(role, graph) for role, graph in typed.items()}
     rules = {role: feeds.rules(role, graph) for role, graph in typed.items()}

@@ -59,7 +59,7 @@ def measure(
     fill(net, tested, path, trained)
     set_class_weights(net, record.get("class_weight", {}))
     with telling(program.reading.unproven):
-        feeds = Feeds.open(program, trained, tested, read_facts(run))
+        feeds = Feeds.open(program, trained, tested, read_facts(run), runs=[run])
     there = {"val": feeds.val is not None, "test": feeds.tested}
     if not there[part]:
         other = ("`--part val` measures its val_data",) if there["val"] else ()

@@ -1,6 +1,7 @@
 """Shards: which samples they hold, in what order they come, what is wrong with a shard, and what none of them may do."""
 
 import io
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -12,8 +13,11 @@ from PIL import Image
 
 from netspec.data.registry import Place, open_source
 from netspec.data.shards.braces import count_names, expand_names
+from netspec.data.shards.index import ShardIndex
+from netspec.data.shards.kept import NAME, Key, read_kept, write_kept
 from netspec.data.source import Source
-from netspec.data.sources.webdataset import OPEN
+from netspec.data.sources import webdataset
+from netspec.data.sources.webdataset import OPEN, index_file, shards_behind
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.train import DataSection
 
@@ -215,3 +219,84 @@ def test_names_of_members_are_no_paths(tmp_path: Path, monkeypatch: pytest.Monke
     source.batch(np.arange(len(source)))
     assert len(source) == 5
     assert not any("passwd" in each or "zero" in each or ".." in each for each in touched)
+
+
+def keep(folder: Path) -> Source:
+    """The source, and in folder/run what a run keeps of its shards."""
+    source = opened(folder, "shards")
+    (folder / "run").mkdir(exist_ok=True)
+    write_kept(folder / "run" / NAME, shards_behind([source]))
+    index_file.cache_clear()
+    read_kept.cache_clear()
+    return source
+
+
+def reopened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, list[str]]:
+    """The source as a later start opens it, and the shards that it went through."""
+    gone_through: list[str] = []
+
+    def index(key: Key, roots: tuple[Path, ...]) -> ShardIndex:
+        gone_through.append(Path(key.path).name)
+        return index_file(key, roots)
+
+    monkeypatch.setattr(webdataset, "index_file", index)
+    place = Place(folder, runs=[folder / "none", folder / "run"])
+    return open_source(DataSection(source="webdataset", path="shards"), "all", place), gone_through
+
+
+def test_a_later_start_goes_only_through_shards_that_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shards(tmp_path, label="json")
+    write_shards(tmp_path)
+    before, numbers = keep(tmp_path), np.arange(15)
+    after, gone_through = reopened(tmp_path, monkeypatch)
+    assert gone_through == [] and after.signatures() == before.signatures()
+    for name, values in after.batch(numbers).items():
+        np.testing.assert_array_equal(values, before.batch(numbers)[name])
+    shard = tmp_path / "shards" / "0001.tar"
+    write_shard(shard, {"a.png": picture(3), "a.cls": b"1"})
+    after, gone_through = reopened(tmp_path, monkeypatch)
+    assert gone_through == ["0001.tar"] and len(after) == 11
+    index_file.cache_clear()
+    times = shard.stat()
+    os.utime(tmp_path / "shards" / "0002.tar", ns=(times.st_atime_ns, times.st_mtime_ns + 10**9))
+    assert reopened(tmp_path, monkeypatch)[1] == ["0001.tar", "0002.tar"]
+
+
+def test_shards_with_faults_are_gone_through_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shards(tmp_path)
+    write_shard(tmp_path / "shards" / "0002.tar", {"a.png": picture(3), "b.png": picture(4), "b.cls": b"1"})
+    source = opened(tmp_path, "shards", on_error="skip")
+    assert [Path(key.path).name for key in shards_behind([source])] == ["0000.tar", "0001.tar"]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (None, "{"), (None, []), (0, 3), (1, "9"), (1, True), (2, None), (3, 4), (4, "AAAA"), (4, "!"), (5, [1]), (5, {}), (5, []),
+        (1, 600),  # samples would lie outside of the file
+    ],
+)  # fmt: skip
+def test_a_strange_line_of_what_was_kept_is_left_out(tmp_path: Path, at: int | None, value: Any) -> None:
+    write_shards(tmp_path, 2)
+    keep(tmp_path)
+    path = tmp_path / "run" / NAME
+    first, second = path.read_text().splitlines()
+    line = json.loads(first)
+    if at is not None:
+        line[at] = value
+    path.write_text((json.dumps(line) if at is not None else str(value)) + "\n" + second + "\n")
+    assert [Path(key.path).name for key in read_kept(path, (0, 0))] == ["0001.tar"]
+
+
+def test_labels_of_what_was_kept_are_among_those_that_are_there(tmp_path: Path) -> None:
+    write_shards(tmp_path, 1)
+    keep(tmp_path)
+    path = tmp_path / "run" / NAME
+    ((key, index),) = read_kept(path, (0, 0)).items()
+    assert key.label is None and (tmp_path / "shards" / "0000.tar").stat().st_size == key.size
+    write_kept(path, {key: index._replace(codes=index.codes + 1)})
+    assert not read_kept(path, (1, 1))

@@ -5,11 +5,12 @@ out: a Source that reads each sample where it lies.
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
@@ -19,24 +20,26 @@ from netspec.data.paths import exists, reading_error, resolve_path, roots_of
 from netspec.data.place import Place
 from netspec.data.shards.braces import MOST, count_names, expand_names
 from netspec.data.shards.index import ShardIndex, index_shard, name_at
-from netspec.data.source import Array, Field, Rows, Source
+from netspec.data.shards.kept import Key, find_kept
+from netspec.data.source import Array, Field, Rows, Source, find_origin
 from netspec.data.sources.csv import is_number
 from netspec.data.sources.image_folder import DECODERS, picture_field
 from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, fail
 from netspec.diagnostics.words import list_briefly
-from netspec.file_reading import open_in
+from netspec.file_reading import open_in, stat_in
 from netspec.imaging.decode import decode
 from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["Shards", "open_webdataset"]
+__all__ = ["Shards", "open_webdataset", "shards_behind"]
 
 OPEN = 64
 """Shards that are held open: a process may have 1,024 files."""
 SHOWN = 6
 KEPT = 4096
+"""Indices that a process keeps: of more shards a second part reads some anew."""
 
 
 class Shards(Source):
@@ -44,7 +47,10 @@ class Shards(Source):
     sample.
 
     Samples are read where they lie, in any order: epochs are shuffled whole, as those of files.
+    kept: what a run may keep of the shards in which all can be read.
     """
+
+    kept: Mapping[Key, ShardIndex] = MappingProxyType({})
 
     def __init__(
         self,
@@ -139,7 +145,9 @@ def open_webdataset(section: DataSection, split: str | None, place: Place) -> So
     if section.path is None:
         raise fail("NS641", "source webdataset needs `path:`, shards like shards/{0000..0009}.tar")
     files, roots = find_shards(section.path, place)
-    indices = [index_file(file, tuple(roots), section.label) for file in files]
+    known = find_kept(place.runs)
+    keys = [key_of(file, tuple(roots), section.label) for file in files]
+    indices = [known.get(key) or index_file(key, tuple(roots)) for key in keys]
     bad = [f"{file}, {fault}" for file, each in zip(files, indices, strict=True) for fault in each.faults]
     total = sum(len(each.heads) for each in indices)
     fact = f"{len(bad):,} faults beside {total:,} samples in {len(files):,} shards"
@@ -151,6 +159,7 @@ def open_webdataset(section: DataSection, split: str | None, place: Place) -> So
     source = Shards(section.path, files, indices, labels, place.file_contract, roots)
     source.classes = names
     source.left_out = tuple(bad)
+    source.kept = {key: each for key, each in zip(keys, indices, strict=True) if not each.faults}
     return fifths_within(source, split)
 
 
@@ -176,22 +185,36 @@ def find_shards(path: str, place: Place) -> tuple[list[Path], list[Path]]:
     return found, roots_of(place.root, found[0].parent, place.allow_outside)
 
 
-def index_file(path: Path, roots: tuple[Path, ...], label: str | None) -> ShardIndex:
-    """The index of a shard, which training, test and validation share. NS642, NS643."""
+def shards_behind(sources: Iterable[Source]) -> dict[Key, ShardIndex]:
+    """What a run may keep of the shards that some parts are taken from."""
+    found: dict[Key, ShardIndex] = {}
+    for source in sources:
+        origin, _ = find_origin(source)
+        if isinstance(origin, Shards):
+            found |= origin.kept
+    return found
+
+
+def key_of(path: Path, roots: tuple[Path, ...], label: str | None) -> Key:
+    """What the index of a shard holds for. Raises SpecError NS642, NS643."""
     try:
-        with open_in(path, roots) as file:
-            found = os.fstat(file.fileno())
-            return index_once(path, roots, label, (found.st_size, found.st_mtime_ns))
+        found = stat_in(path, roots)
     except OSError as error:
         raise reading_error(path, error) from error
+    return Key(str(path), found.st_size, found.st_mtime_ns, label)
 
 
 @lru_cache(maxsize=KEPT)
-def index_once(
-    path: Path, roots: tuple[Path, ...], label: str | None, version: tuple[int, int]
-) -> ShardIndex:
-    with open_in(path, roots) as file:
-        return index_shard(file, label)
+def index_file(key: Key, roots: tuple[Path, ...]) -> ShardIndex:
+    """The index of a shard, which training, test and validation share. Raises SpecError NS642,
+    NS643.
+    """
+    path = Path(key.path)
+    try:
+        with open_in(path, roots) as file:
+            return index_shard(file, key.label)
+    except OSError as error:
+        raise reading_error(path, error) from error
 
 
 def number_labels(

@@ -4,7 +4,7 @@ out: opened sources and batches.
 Everything that can be wrong between data and net is said here, before the first step.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
@@ -70,13 +70,15 @@ class Feeds:
         test: TypedGraph,
         facts: Mapping[str, Any] = MappingProxyType({}),
         faults: list[Diagnostic] | None = None,
+        runs: Sequence[Path] = (),
     ) -> "Feeds":
         """Open `train.data`, `val_data` and `test_data`. facts: what the data that a run learned
-        from have fixed. faults: takes what is wrong with single samples. Raises SpecError NS681 (no
-        data), NS640 to NS663 by what is wrong with them: with single samples, of all parts at once.
+        from have fixed. faults: takes what is wrong with single samples. runs: where an earlier look
+        may have left what it found. Raises SpecError NS681 (no data), NS640 to NS663 by what is
+        wrong with them: with single samples, of all parts at once.
         """
         found: list[Diagnostic] = []
-        place = place_of(program, train)._replace(facts=facts, faults=found)
+        place = place_of(program, train)._replace(facts=facts, faults=found, runs=runs)
         section = section_of(program)
         if section.data is not None:
             place = place._replace(split=section.split)
