@@ -22,6 +22,7 @@ from typing import Any
 from mutating import instrument
 from mutating.choose import Map, read_map
 from mutating.draw import Mutant, mutants_of, sample
+from mutating.near import nearest
 from mutating.plugins import Chosen, Recorder, map_name
 from mutating.warm import Warm
 from mutating.workshop import MARGIN, Workshop
@@ -52,9 +53,6 @@ def main() -> int:
     workshop = Workshop(ROOT, folder)
     workshop.prepare()
     os.environ["PYTHONPATH"] = str(workshop.tree)
-    make_map(workshop, folder, asked.tests)
-    if asked.map_only:
-        return 0
     tree = workshop.tree
     every = [
         m
@@ -64,6 +62,9 @@ def main() -> int:
     ]
     drawn = sample(every, tree, asked.seed, asked.count)
     print(f"{len(drawn)} of {len(every)} mutants, seed {asked.seed}", flush=True)
+    make_map(workshop, folder, test_files(tree, asked, drawn[: asked.only]))
+    if asked.map_only:
+        return 0
     results = Results(Path(asked.report).absolute() if asked.report else folder / f"report-{asked.seed}.json")
     tests = read_map(folder / "map", tree / PACKAGE)
     if asked.control:
@@ -78,6 +79,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--module", action="append", help="modules that are changed, netspec/ir/*.py")
     parser.add_argument("--tests", action="append", help="test files of the map, tests/ir/*")
+    parser.add_argument(
+        "--near",
+        type=int,
+        help="map only so many test files for each mutant, the closest by their words; who survives is asked again without",
+    )
     parser.add_argument("--only", type=int, help="no more than so many of those drawn")
     parser.add_argument(
         "--report", help="results are kept here, and those that are there are not asked again"
@@ -108,7 +114,18 @@ def matches(path: Path, root: Path, patterns: list[str] | None) -> bool:
 # --- the map of tests ------------------------------------------------------------------------------------------------
 
 
-def make_map(workshop: Workshop, folder: Path, patterns: list[str] | None) -> None:
+def test_files(tree: Path, asked: argparse.Namespace, drawn: list[Mutant]) -> list[str]:
+    """Those that belong on the map."""
+    names = [p.relative_to(tree).as_posix() for p in sorted((tree / "tests").rglob("test_*.py"))]
+    declared = [name.partition("::")[0] for name in DECLARED]
+    names = [n for n in names if n in declared or not n.startswith(WITHOUT)]
+    if asked.near:
+        near = nearest(drawn, {n: (tree / n).read_text(encoding="utf-8") for n in names}, asked.near)
+        names = [n for n in names if n in near or n in declared]
+    return [n for n in names if matches(tree / n, tree, asked.tests)]
+
+
+def make_map(workshop: Workshop, folder: Path, asked: list[str]) -> None:
     """Run each test file once, noting what it runs; files that have not changed since the last time are known."""
     hook = folder / "hook"
     hook.mkdir(exist_ok=True)
@@ -123,15 +140,13 @@ def make_map(workshop: Workshop, folder: Path, patterns: list[str] | None) -> No
     known: dict[str, str] = json.loads(known_file.read_text()) if known_file.exists() else {}
     variables = {"PYTHONPATH": f"{hook}:{workshop.tree}", instrument.FOLDER: str(folder / "hits")}
     variables[instrument.FOLDER + "_ROOT"] = str(workshop.tree)
-    names = [
-        p.relative_to(workshop.tree).as_posix() for p in sorted((workshop.tree / "tests").rglob("test_*.py"))
-    ]
-    declared = [name.partition("::")[0] for name in DECLARED]
-    names = [n for n in names if n in declared or not n.startswith(WITHOUT)]
-    texts = {n: sha256((workshop.tree / n).read_bytes()).hexdigest() for n in names}
-    for gone in {p.name for p in folder.glob("map/*.json")} - {map_name(n) for n in names}:
+    texts = {n: sha256((workshop.tree / n).read_bytes()).hexdigest() for n in asked}
+    stand = {
+        map_name(p.relative_to(workshop.tree).as_posix())
+        for p in (workshop.tree / "tests").rglob("test_*.py")
+    }
+    for gone in {p.name for p in folder.glob("map/*.json")} - stand:
         (folder / "map" / gone).unlink()
-    asked = [n for n in names if matches(ROOT / n, ROOT, patterns)]
     while new := [
         n for n in asked if known.get(n) != texts[n] or not (folder / "map" / map_name(n)).exists()
     ]:

@@ -48,7 +48,7 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
         if self.power == 0:
             return 1.0
         # 0 to a negative power is infinite, a negative base to a broken one NaN: neither is fixed
-        if self.scale == 0 and (self.shift > 0 or self.power > 0):
+        if self.scale == 0 and (self.shift != 0 or self.power > 0):
             return float(self.shift**self.power) if self.shift >= 0 or self.power.is_integer() else None
         return None
 

@@ -174,6 +174,28 @@ def test_the_closest_tests_are_asked_first(mutating: Any, module: Path) -> None:
     assert sorted(name for names in rounds for name in names) == ["a.py::near", "b.py::far"]
 
 
+def test_the_nearest_files_are_those_that_speak_of_a_place(mutating: Any, tmp_path: Path) -> None:
+    draw, _, _ = mutating
+    from mutating.near import nearest, words_of
+
+    (tmp_path / "package" / "pictures").mkdir(parents=True)
+    (tmp_path / "package/pictures/graphs.py").write_text("def find_places(rows):\n    return len(rows) + 1\n")
+    found = draw.mutants_of(tmp_path / "package/pictures/graphs.py", tmp_path)
+    texts = {
+        "tests/pictures/test_lines.py": "def test_a():\n    assert line",
+        "tests/cli/test_graphs.py": "def test_b():\n    assert line",
+        "tests/data/test_rows.py": "from package.pictures import graphs\ngraphs.find_places([])",
+        "tests/data/test_long.py": "\n".join(f"word{i}" for i in range(99)) + "\nfind_places",
+        "tests/data/test_other.py": "def test_c():\n    assert line",
+    }
+    assert nearest(found, texts, 3) == set(list(texts)[:3])
+    assert nearest(found, texts, 9) == set(texts)
+    assert nearest([], texts, 3) == set()
+    assert {"package.a", "package.a.Bee", "find", "place"} <= words_of(
+        "from package.a import Bee\nfind_places()"
+    )
+
+
 def test_what_runs_at_import_belongs_to_what_reads_it(mutating: Any, tmp_path: Path) -> None:
     _, _, choose = mutating
     package = tmp_path / "package"

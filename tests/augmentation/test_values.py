@@ -168,10 +168,17 @@ def test_lines() -> None:
     assert int(places.max()) <= 3 and int((places > 0).sum()) > 50
     assert torch.equal(moved.sort(1).values, tokens)
     wave = torch.arange(10.0)[None]
-    assert change_speed(wave, torch.tensor([2.0])).tolist() == [[0, 2, 4, 6, 8, 0, 0, 0, 0, 0]]
-    assert change_speed(wave, torch.tensor([0.5]))[0, :5].tolist() == [0, 0.5, 1, 1.5, 2]
     rolled = [shift_time(wave, Draw.of(s, 0, np.arange(1)), 1.0, True)[0] for s in range(9)]
     assert all(torch.equal(each.sort().values, wave[0]) for each in rolled)
+
+
+def test_a_wave_is_read_up_to_its_last_sample() -> None:
+    for length in (1, 2, 10, 11):
+        wave = torch.arange(float(length)).expand(2, 3, length)
+        at = torch.arange(length)
+        for factor in (0.5, 1.0, 2.0, 4.0):
+            wanted = torch.where(factor * at <= length - 1, factor * at, 0.0)
+            assert torch.equal(change_speed(wave, torch.full((2,), factor)), wanted.expand_as(wave))
 
 
 def test_hue_and_saturation_leave_gray_alone() -> None:

@@ -4,14 +4,11 @@ Needs node, Chromium, and of npm onnxruntime-web, playwright-core and axe-core (
 folder); without them the tests that need them are skipped.
 """
 
-import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +17,7 @@ from PIL import Image
 
 import netspec
 from netspec.cli import group
-from netspec.diagnostics import SpecError
-from netspec.exporters.web import runtime
-from netspec.exporters.web.runtime import find_runtime
-from netspec.exporters.web.site import PAGE, write_page
+from netspec.exporters.web.site import PAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = Path(os.environ.get("NETSPEC_NODE_MODULES") or ROOT / ".ci" / "node_modules")
@@ -127,52 +121,3 @@ console.log(JSON.stringify(off.map(([, w, h, words]) => [w, h, words])));
 """)
     done = subprocess.run([str(NODE), "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A runtime of a few bytes, whose hashes are those that are asked for."""
-    files = {name: name.encode() for name in runtime.FILES}
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    monkeypatch.setattr(runtime, "FILES", hashes)
-    (tmp_path / "npm" / "dist").mkdir(parents=True)
-    for name, data in files.items():
-        (tmp_path / "npm" / "dist" / name).write_bytes(data)
-    return tmp_path / "npm"
-
-
-def test_what_the_page_is_made_of(model: Path, known: Path, tmp_path: Path) -> None:
-    write_page(tmp_path / "page", model, "a <b>", find_runtime(known))
-    assert {p.name for p in (tmp_path / "page").iterdir()} == {
-        *(path.name for path in PAGE.iterdir()),
-        *runtime.FILES,
-        "model.onnx",
-        "model.json",
-    }
-    assert (tmp_path / "page/model.onnx").read_bytes() == model.read_bytes()
-    text = (tmp_path / "page/index.html").read_text()
-    assert "<h1>a &lt;b&gt;</h1>" in text and "default-src 'none'" in text
-    words = json.loads((tmp_path / "page/model.json").read_text())
-    assert words["image"]["color"] == "rgb" and words["image"]["resize"] == [12, 10]
-    for path in PAGE.iterdir():
-        assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", path.read_text()) == [], path.name
-
-
-def test_a_runtime_that_is_not_the_known_one(known: Path, tmp_path: Path) -> None:
-    name = next(iter(runtime.FILES))
-    (known / "dist" / name).write_bytes(b"something else")
-    with pytest.raises(SpecError, match=rf"NS744.*{name} is not that of onnxruntime-web"):
-        find_runtime(known)
-    with pytest.raises(SpecError, match=r"NS744.*it is not the package onnxruntime-web"):
-        find_runtime(tmp_path)
-
-
-def test_a_model_that_takes_no_picture(tmp_path: Path) -> None:
-    text = SPEC[: SPEC.index("input:")] + "input: {data: [N, 4]}\n"
-    text += "layers:\n  - {name: ip1, type: InnerProduct, num_output: 2, weight_filler: xavier}\n"
-    (tmp_path / "flat.yaml").write_text(text)
-    netspec.export(str(tmp_path / "flat.yaml"), tmp_path / "flat.onnx", certify=False)
-    files: Any = dict.fromkeys(runtime.FILES, b"")
-    with pytest.raises(SpecError, match=r"NS743.*data \['N', 4\]"):
-        write_page(tmp_path / "page", tmp_path / "flat.onnx", "flat", files)
-    assert not (tmp_path / "page").exists()

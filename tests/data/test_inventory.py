@@ -3,7 +3,11 @@
 import io
 import json
 import os
+import re
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from data_files import write_image
 from PIL import Image
 
 from netspec.cli import group
+from netspec.cli.inventory_text import sound_lines, tell_sizes
 from netspec.data.binding import LabelRule
 from netspec.data.identity import identify
 from netspec.data.inventory.cache import NAME, read_cache, write_cache
@@ -257,6 +262,50 @@ def test_the_cache_gives_back_what_was_written(tmp_path: Path) -> None:
 def test_a_strange_line_of_the_cache_is_left_out(tmp_path: Path, line: str) -> None:
     (tmp_path / NAME).write_text(f"{line}\n{json.dumps(['good', *Picture(1)])}\n")
     assert read_cache(tmp_path / NAME) == {"good": Picture(1)}
+
+
+@pytest.mark.parametrize("place", range(len(Picture())))
+def test_a_value_of_another_kind_is_no_picture_s(tmp_path: Path, place: int) -> None:
+    """Each by itself, where it has a default and where it is a number in its place."""
+    for bare in (Picture(), Picture(low=1, high=2)):
+        for wrong in ({}, [], None, "a", 1, 1.5, True):
+            line = ["x", *bare]
+            line[place + 1] = wrong
+            alike = [Picture()[place], Picture(low=1, high=2)[place]]
+            (tmp_path / NAME).write_text(json.dumps(line) + "\n")
+            assert bool(read_cache(tmp_path / NAME)) == (type(wrong) in map(type, alike)), (place, wrong)
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ({(6, 4): 1}, "6x4 (1)"),
+        ({(6, 4): 1, (3, 9): 1200}, "3x9 (1,200), 6x4 (1)"),
+        ({(6, 4): 2, (3, 9): 5, (2, 5): 1}, "3x9 (5), 6x4 (2) and 1 other, from 2x5 to 3x9"),
+        ({(6, 4): 2, (3, 9): 5, (2, 5): 1, (9, 9): 1}, "3x9 (5), 6x4 (2) and 2 others, from 2x5 to 9x9"),
+    ],
+)
+def test_the_commonest_sizes_are_told_and_the_bounds_of_all(
+    counts: dict[tuple[int, int], int], text: str
+) -> None:
+    assert tell_sizes(Counter(counts)) == text
+
+
+@pytest.mark.parametrize(
+    ("lengths", "text"),
+    [
+        ([], []),
+        ([5, 5, 7], ["lengths    5 (2), 7 (1), from 5 to 7 samples"]),
+        ([5, 5, 5, 7, 7, 2], ["lengths    5 (3), 7 (2) and 1 other, from 2 to 7 samples"]),
+        ([5, 5, 5, 7, 7, 2, 1000], ["lengths    5 (3), 7 (2) and 2 others, from 2 to 1,000 samples"]),
+    ],
+)
+def test_the_commonest_lengths_are_told_and_the_bounds_of_all(lengths: list[int], text: list[str]) -> None:
+    part: Any = SimpleNamespace(facts={"rate": 8000}, fields={"data": SimpleNamespace(lengths=lengths)})
+    assert list(sound_lines((part, part)))[1:] == [
+        re.sub(r"\((\d+)\)", lambda m: f"({2 * int(m[1])})", line) for line in text
+    ]
+    assert next(sound_lines((part, part))) == "rate       8,000 Hz"
 
 
 def test_data_are_told_from_other_data(tmp_path: Path) -> None:

@@ -95,7 +95,9 @@ def test_files_of_a_folder_are_classes(tmp_path: Path) -> None:
     ("text", "words", "code", "said"),
     [
         ("ACGT\n", {}, "NS645", "line 1"),
+        ("ACGT\nAC1\nACG\n", {}, "NS645", "line 1: a FASTA file begins with a header"),
         (">a\nAC1T\n", {}, "NS645", "line 2"),
+        (">a\nAC1T\nA2\nA3\n>b\nC\n>c\nC4\nC5\n", {}, "NS645", "2 places"),
         ("", {}, "NS650", ""),
         (b">a\n\xff\n", {}, "NS645", "byte 3"),
         (b"\x1f\x8b broken", {}, "NS645", ""),
@@ -115,6 +117,22 @@ def test_what_is_wrong_is_said_with_its_line(
         opened(tmp_path, text, **words)
     found = caught.value.diagnostics[0]
     assert found.code == code and said in found.fact, found
+
+
+def test_several_faults_are_one_finding_of_the_first_one_s_code(tmp_path: Path) -> None:
+    """Whichever comes first in the order of the files."""
+    codes = []
+    for first, second in (("a", "b"), ("b", "a")):
+        folder = tmp_path / first
+        folder.mkdir()
+        (folder / f"{first}.fa").mkdir()
+        (folder / f"{second}.fa").write_text(">a\nC4\n")
+        with pytest.raises(SpecError) as caught:
+            open_source(DataSection(source="sequences", path=first), None, Place(tmp_path))
+        (finding,) = caught.value.diagnostics
+        assert finding.fact == "2 places" and len(finding.notes) == 2
+        codes.append(finding.code)
+    assert codes == ["NS643", "NS645"]
 
 
 def test_a_short_packed_file_does_not_become_any_number_of_bytes(

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import torch
@@ -152,6 +152,30 @@ def test_the_block_of_the_issue() -> None:
             ("w", "deep"),
         )
     )
+
+
+SEVERAL = """
+input: {data: [N, 8]}
+blocks:
+  one: {bottom: x, layers: [{name: f, type: InnerProduct, num_output: 8}, {name: t, type: TanH}]}
+  two: {bottom: x, layers: [{name: a, type: TanH}, {name: b, type: Sigmoid, bottom: x}]}
+layers:
+  - {name: u, block: one}
+  - {name: v, block: two}
+  - {name: j, type: Eltwise, bottom: [v.a, v.b]}
+"""
+
+
+def test_a_block_returns_what_it_says() -> None:
+    """One tensor, or as many as the tuple names."""
+    net = netspec.compile(load(SEVERAL))
+    made: dict[str, Any] = {}
+    for name, block in net.named_children():
+        block.register_forward_hook(lambda m, x, y, name=name: made.__setitem__(name, y))
+    net(torch.rand(2, 8))
+    said = {name: get_type_hints(type(net.get_submodule(name)).forward)["return"] for name in made}
+    assert said == {"u": torch.Tensor, "v": tuple[torch.Tensor, torch.Tensor], "j": torch.Tensor}
+    assert isinstance(made["u"], torch.Tensor) and [type(y) for y in made["v"]] == [torch.Tensor] * 2
 
 
 @pytest.mark.parametrize("name", TAKEN)

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from netspec.cli import group
 from netspec.diagnostics.model import SpecError
-from netspec.exporters.timing import Timing, by_layer
+from netspec.exporters.timing import Timing, batch_of, by_layer
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 TINY = """netspec: 1
@@ -45,6 +46,15 @@ def test_percentiles_are_of_nearest_rank() -> None:
         "p95": 3.0,
         "p99": 3.0,
     }
+
+
+def test_the_batch_is_the_length_of_the_first_input_that_has_one() -> None:
+    scalar, rows = np.float32(0), np.zeros((5, 3), np.float32)
+    assert [batch_of(feed) for feed in ({}, {"a": scalar}, {"a": scalar, "b": rows, "c": rows.T})] == [
+        1,
+        1,
+        5,
+    ]
 
 
 def test_nodes_belong_to_the_layer_of_the_longest_name() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from netspec.ir.types import TensorType
+from netspec.layers.pointwise import Power
 from tests.each import each
 from tests.layers import rows
 from tests.layers.rows import Row
@@ -75,6 +77,25 @@ def check_takes_every(said: tuple[int, ...], module: Any, feed: list[torch.Tenso
 
 def check_fixed_value(said: float, module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
     assert (y == said).all()
+
+
+@pytest.mark.parametrize("power", [-2.0, -0.5, 0.0, 0.5, 3.0])
+@pytest.mark.parametrize("shift", [-1.5, 0.0, 0.5, 1.0, 2.0])
+def test_a_power_of_a_number_is_fixed_where_it_is_a_number(power: float, shift: float) -> None:
+    value = torch.tensor(shift, dtype=torch.float64).pow(power)
+    wanted = pytest.approx(value.item()) if value.isfinite() else None
+    assert Power(scale=0.0, shift=shift, power=power).fixed_value == wanted
+    assert Power(scale=2.0, shift=shift, power=power).fixed_value == (1.0 if power == 0 else None)
+
+
+@pytest.mark.parametrize(
+    "shape, folds", [((), False), ((3,), False), ((2, 3), True), ((2, 3, 4), True), ((2, 3, 4, 5), True)]
+)
+def test_an_affine_map_scales_the_channels_where_there_are_some(shape: tuple[int, ...], folds: bool) -> None:
+    x = TensorType(shape)
+    made = Power(scale=2.0, shift=0.5).scaling(x)
+    assert (made() if made is not None else None) == ((2.0, 0.5) if folds else None)
+    assert Power(power=2.0).scaling(x) is None
 
 
 def check_scales_channels(said: bool, module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:

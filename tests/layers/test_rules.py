@@ -11,10 +11,13 @@ import torch
 from PIL import Image
 
 import netspec
+from netspec.data.data_layers.sources import ImageList
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
+from netspec.layers.data_images import ImageData
 from netspec.repair.check import check_source
 from netspec.source import Source
+from netspec.torch_modules.batch_norm import BatchNorm
 
 pytestmark = pytest.mark.torch
 
@@ -322,6 +325,34 @@ def test_image_list_is_read_in_order_blue_first(tmp_path: Path) -> None:
     assert first["x"].shape == (2, 3, 4, 6)
     assert first["x"][1, :, 0, 0].tolist() == [10.0, 5.0, 0.0]
     assert (first["y"].tolist(), second["y"].tolist()) == ([5.0, 6.0], [7.0, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("words", "shape"),
+    [
+        ({}, (3, None, None)),
+        ({"is_color": False}, (1, None, None)),
+        ({"is_color": False, "new_height": 3, "new_width": 2}, (1, 3, 2)),
+    ],
+)
+def test_an_image_list_says_what_it_holds(
+    words: dict[str, Any], shape: tuple[int | None, ...], tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((4, 6, 3), 30, np.uint8)).save(tmp_path / "0.png")
+    (tmp_path / "list.txt").write_text("0.png 5\n")
+    held = ImageList(ImageData(source="list.txt", **words), tmp_path)
+    assert held.fields["image"].shape == shape
+    assert held.batch(np.arange(1))["image"][0].shape == tuple(
+        n or m for n, m in zip(shape, (3, 4, 6), strict=True)
+    )
+
+
+def test_statistics_that_nobody_gathered_count_as_zero() -> None:
+    x = torch.randn(4, 3, 5)
+    fresh = BatchNorm(3, eps=0.25).eval()
+    assert torch.equal(fresh(x), x / 0.5)
+    fresh.gather(torch.ones(3), torch.full((3,), 0.75))
+    assert torch.allclose(fresh(x), x - 1)
 
 
 def test_paths_of_layers_stay_inside_the_spec_s_folder(tmp_path: Path) -> None:

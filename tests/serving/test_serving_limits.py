@@ -18,6 +18,7 @@ import pytest
 from serving_parts import Halting, Inside, Server, infer, random
 
 from netspec.serving.batcher import Batcher, Batching
+from netspec.serving.config import describe_statistics
 from netspec.serving.engine import open_model
 from netspec.serving.limits import Limits, limits_text
 from netspec.serving.protocol import check_values
@@ -236,7 +237,13 @@ def test_who_waits_too_long_is_told_through_a_socket(models: Path) -> None:
             model.go.set()
             assert first.result()[0] == 200
         assert model.runs == 1
-        assert server.entry.statistics.answers == {200: 1, 504: 2}
+        counted = server.entry.statistics
+        assert counted.answers == {200: 1, 504: 2}
+        told = describe_statistics(server.entry)["inference_stats"]
+        assert (told["success"]["count"], told["fail"]["count"]) == (1, 2)
+        parts = (counted.success_seconds, counted.seconds.sum - counted.success_seconds)
+        assert min(parts) > 0.3  # the one ran while another waited so long
+        assert (told["success"]["ns"], told["fail"]["ns"]) == tuple(round(part * 1e9) for part in parts)
 
 
 def test_a_request_for_which_there_is_no_room_is_not_read(models: Path) -> None:

@@ -84,4 +84,7 @@ def about(said: Mapping[str, str]) -> str:
         "partial": "certified in part against PyTorch",
         "quantized": "smaller than the float file that it was compared with",
     }.get(said.get("netspec.certified", ""), "not certified")
-    return f"{said.get('netspec.spec', 'a model').partition(' ')[0]}, made by netspec, {proof}."
+    name = said.get("netspec.spec", "").partition(" ")[0]
+    if not name:
+        return f"a model that netspec did not make, {proof}."
+    return f"{name}, made by netspec, {proof}."
