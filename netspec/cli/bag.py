@@ -42,7 +42,7 @@ def command(
     from netspec.cli.export import Told, tell_model
     from netspec.recipes.bag import bag
     from netspec.training.run.folder import read_record
-    from netspec.training.session import find_run
+    from netspec.training.run.named_run import find_run
 
     name = f"{read_record(Path(runs[0])).get('name', 'net')}-bag"
     into = Path(folder) if folder else find_run(name, False)

@@ -45,7 +45,7 @@ def command(spec: str, folder: str | None, device: str, reading: "Reading", **wo
     from netspec.recipes.boost import boost
     from netspec.training.interrupt import exit_code_of
     from netspec.training.progress import Silent, reporter
-    from netspec.training.session import find_run, reread
+    from netspec.training.run.named_run import find_run, reread
 
     _, program = reread(spec, None, False, reading)
     told = Told()

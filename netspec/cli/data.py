@@ -168,7 +168,7 @@ def open_parts(
         return parts, {}, {}, [*judge_classes_of(parts), *(rare(first) if first is not None else ())]
     from netspec.training.batches.feeds import Feeds
     from netspec.training.data_findings import class_findings
-    from netspec.training.session import reread
+    from netspec.training.run.named_run import reread
 
     _, program = reread(place, None, False, reading)
     trained, tested = program.training_graph("train"), program.training_graph("test")

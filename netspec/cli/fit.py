@@ -24,7 +24,7 @@ PARTS = {
 def run_fit(spec: str, room: str, device: str, reading: "Reading", as_json: bool) -> int:
     """Find the batch and tell it; the exit code."""
     from netspec.recipes.fit_batch import fit_batch
-    from netspec.training.session import reread
+    from netspec.training.run.named_run import reread
 
     there = read_room(room, device)
     _, program = reread(spec, None, False, reading)

@@ -44,7 +44,7 @@ def command(run: str, folder: str | None, device: str, quiet: bool, reading: "Re
     from netspec.recipes.prune import prune
     from netspec.training.progress import Silent, reporter
     from netspec.training.run.folder import read_record
-    from netspec.training.session import find_run
+    from netspec.training.run.named_run import find_run
 
     into = Path(folder) if folder else find_run(read_record(Path(run)).get("name", "net"), False)
     made = prune(

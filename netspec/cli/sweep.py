@@ -31,7 +31,7 @@ def run_sweep(
     from netspec.recipes.sweep import Plan, read_axis, sweep, sweep_folder
     from netspec.training.interrupt import exit_code_of
     from netspec.training.progress import Silent, reporter
-    from netspec.training.session import reread
+    from netspec.training.run.named_run import reread
 
     plan = Plan(spec, tuple(map(read_axis, words["sweep"])), words["folds"] or 0)
     _, program = reread(spec, None, False, reading)

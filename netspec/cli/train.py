@@ -197,7 +197,8 @@ def train_here(  # noqa: PLR0913, PLR0917 - the words of the command
     """Train in this process, alone or as one of several, of which the first tells."""
     from netspec.cli import report
     from netspec.training.progress import Silent, reporter
-    from netspec.training.session import find_begun, reread, train_program
+    from netspec.training.run.named_run import find_begun, reread
+    from netspec.training.session import train_program
 
     run, program = reread(spec, Path(folder) if folder else None, resume, reading)
     begun = find_begun(program.name, run, world)

@@ -14,7 +14,8 @@ from netspec.frozen_classes import replace_fields
 from netspec.read_options import Reading
 from netspec.training.batches.feeds import section_of
 from netspec.training.run.log import read_lines
-from netspec.training.session import reread, train_program
+from netspec.training.run.named_run import reread
+from netspec.training.session import train_program
 from netspec.training.starting import Start
 
 __all__ = ["Found", "Trial", "find_rate", "suggest"]

@@ -12,10 +12,10 @@ from netspec import driver
 from netspec.diagnostics import fail
 from netspec.file_reading import read_bytes
 from netspec.file_writing import write_text
+from netspec.training.job_building import hash_of
 from netspec.training.run.folder import CLASSES, RECORD, record_of, write_run
 from netspec.training.run.owner import own
 from netspec.training.run.weights import WEIGHTS, write_tensors
-from netspec.training.session import hash_of
 
 __all__ = ["write_made_run"]
 

@@ -17,10 +17,12 @@ from netspec.frozen_classes import replace_fields
 from netspec.read_options import Reading
 from netspec.recipes.held_plan import begin_folder
 from netspec.recipes.outcomes import Outcome, find_mean, read_outcome
+from netspec.training.job_building import losses_of
 from netspec.training.observers.judge import Judge
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import is_run
-from netspec.training.session import find_run, losses_of, reread, train_program
+from netspec.training.run.named_run import find_run, reread
+from netspec.training.session import train_program
 from netspec.training.starting import Start
 
 __all__ = ["SWEEP", "Axis", "Group", "Plan", "Row", "Swept", "read_axis", "sweep", "sweep_folder"]

@@ -17,8 +17,9 @@ from netspec.training.job import TrainingResult
 from netspec.training.progress import Reporter
 from netspec.training.run.checkpoint import SOLVER, read_place
 from netspec.training.run.folder import program_of, read_record, record_of
+from netspec.training.run.named_run import make_run
 from netspec.training.run.weights import WEIGHTS, read_tensors
-from netspec.training.session import START, make_run, session, train_program
+from netspec.training.session import START, session, train_program
 
 __all__ = ["Repeated", "hash_weights", "reproduce"]
 

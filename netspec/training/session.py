@@ -2,10 +2,8 @@
 loop takes, and the run's files.
 """
 
-import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -15,51 +13,45 @@ from typing import Any
 
 import torch
 
-from netspec import compiled, driver
+from netspec import driver
 from netspec.analysis.learning_rate.faults import rate_faults
-from netspec.analysis.lint.run import lint_training, zero_weights
+from netspec.analysis.lint.run import lint_training
 from netspec.analysis.recipes import recipe_faults
 from netspec.analysis.still import still
 from netspec.data.facts import read_facts, write_facts
 from netspec.data.inventory.cache import NAME, write_cache
 from netspec.data.inventory.pictures import Picture
-from netspec.data.registry import Role
 from netspec.data.shards.kept import NAME as SHARDS
 from netspec.data.shards.kept import write_kept
-from netspec.data.source import Source, write_classes
+from netspec.data.source import write_classes
 from netspec.data.sources.webdataset import shards_behind
-from netspec.diagnostics import Diagnostic, SpecError, fail
-from netspec.diagnostics.model import Diagnostics, Fix, Label
+from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.model import Diagnostics
 from netspec.diagnostics.render import render
 from netspec.diagnostics.words import list_briefly
 from netspec.file_writing import write_text
-from netspec.ir.graph import TypedGraph
-from netspec.ir.traits import JUDGING
-from netspec.read_options import PLAIN, Reading
-from netspec.resolve.sections.solver import SolverParameter
 from netspec.resolve.sections.train import TrainSection
 from netspec.training.batches.feeds import Feeds, arguments, section_of
 from netspec.training.class_names import names_of, other_names
 from netspec.training.class_weights import ClassWeights, balance, set_class_weights
 from netspec.training.data_findings import beside, data_findings, tell
 from netspec.training.device import find_device, steady
-from netspec.training.job import Job, Player, TrainingResult
+from netspec.training.job import Job, TrainingResult
+from netspec.training.job_building import check_fillers, job_of, players_of
 from netspec.training.look_through import Looked, find_cache, look_through
 from netspec.training.loop import train_here
-from netspec.training.nets import Twins, hold, join_nets, twins
+from netspec.training.nets import Twins, hold, twins
 from netspec.training.pace import check_precision
 from netspec.training.pretraining.layerwise import Learned, pretrain
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.board import Board, check_board
 from netspec.training.run.folder import (
-    again,
-    is_run,
-    program_of,
     read_record,
     record_of,
     telling,
     write_run,
 )
+from netspec.training.run.named_run import find_run, make_run
 from netspec.training.run.owner import own
 from netspec.training.sharding import check_shard
 from netspec.training.sharing import check_batch, check_rows, compare_worlds, foretell_sharing
@@ -71,12 +63,6 @@ from netspec.training.zeros import hold_zeros
 __all__ = [
     "START",
     "Session",
-    "find_begun",
-    "find_run",
-    "hash_of",
-    "losses_of",
-    "make_run",
-    "reread",
     "session",
     "skipping_parts",
     "train_program",
@@ -88,9 +74,8 @@ START = "start.json"
 PRETRAINED = "pretrain.json"
 """The layers that were pre-trained, and the error of each by epoch."""
 SEEDS = 2**31
+"""Drawn seeds are below it: libraries read some as a signed word."""
 USES = {"train": "samples", "val": "to validate", "test": "to test"}
-LONGEST_PART = 200
-STAMP = len("2026-11-29T12-00-00")
 
 
 @dataclass(frozen=True, eq=False)
@@ -379,224 +364,3 @@ def skipping_parts(section: TrainSection) -> set[str]:
     """The parts of the data whose damaged files are left out."""
     said = {"train": section.data, "val": section.val_data, "test": section.test_data}
     return {name for name, data in said.items() if data is not None and data.on_error == "skip"}
-
-
-def players_of(
-    program: driver.Program, nets: Twins, trained: TypedGraph, words: SolverParameter
-) -> tuple[Player, ...]:
-    """Who learns in turn: a net for each player's losses, which holds the tensors of the whole
-    one.
-    """
-    found = []
-    for part in program.players():
-        net = compiled.compile(part.typed, "train")
-        join_nets(net, part.typed, nets.train, trained)
-        if part.said.solver is not None:
-            own = part.said.solver.over(words)
-        else:
-            own = words
-        found.append(
-            Player(
-                part.name,
-                net,
-                own,
-                part.weights,
-                frozenset(arguments(net).values()),
-                part.said.steps,
-            )
-        )
-    return tuple(found)
-
-
-def job_of(
-    graphs: tuple[TypedGraph, TypedGraph],
-    nets: Twins,
-    feeds: Feeds,
-    words: SolverParameter,
-    device: torch.device,
-    players: tuple[Player, ...],
-) -> Job:
-    """What the loop takes."""
-    seed = words.random_seed
-    train_batches = feeds.batches("train", graphs[0], nets.train, seed, device)
-    measured: Role = "test" if feeds.val is None else "val"
-    tests: dict[Role, Any] = {
-        role: feeds.batches(role, graphs[1], nets.test, 0, device)
-        for role in dict.fromkeys((measured, "test"))
-        if role == "val" or feeds.tested
-    }
-    return Job(
-        net=nets.train,
-        parameters=nets.parameters,
-        words=words,
-        train_batches=train_batches,
-        test_net=nets.test if tests else None,
-        test_batches=tests.get(measured),
-        final_batches=tests.get("test") if measured == "val" else None,
-        measured=measured,
-        losses=losses_of(*graphs),
-        layer_of={path: name for name, (path, *_) in nets.train.layers.items()},  # type: ignore[union-attr, operator]
-        spec_hash=hash_of(graphs[0], players),
-        players=players,
-        judges=judges_of(graphs[0], nets.train),
-        counted=call_samples(graphs[0], feeds.train),
-    )
-
-
-def call_samples(typed: TypedGraph, source: Source | None) -> str:
-    """images, where an input is a picture by its contract or its four axes, and what feeds it has
-    channels, rows and columns; else samples.
-    """
-    if source is not None and len(next(iter(source.fields.values())).shape) != len("CHW"):
-        return "samples"
-    for given in typed.graph.inputs:
-        if given.contract is not None or len(typed.types[given.value].shape) == len("NCHW"):
-            return "images"
-    return "samples"
-
-
-def judges_of(typed: TypedGraph, net: Any) -> frozenset[str]:
-    """The modules of losses and metrics, by their paths."""
-    return frozenset(net.layers[node.name][0] for node in typed.graph.nodes if node.layer.traits & JUDGING)
-
-
-def losses_of(*graphs: TypedGraph) -> frozenset[str]:
-    """Names of values of which less is better."""
-    judges = (
-        node
-        for typed in graphs
-        for node in typed.graph.nodes
-        if "loss" in node.layer.traits or any(node.loss_weights)
-    )
-    return frozenset({"loss"} | {top.name for node in judges for top in node.tops})
-
-
-def hash_of(typed: TypedGraph, players: tuple[Player, ...] = ()) -> str:
-    """A hash of what is trained: layers with their parameters, wiring and weights, and by whom.
-    Texts that mean the same have the same.
-    """
-    graph = typed.graph
-    number = {
-        value: i
-        for i, value in enumerate(
-            [*(i.value for i in graph.inputs), *(top for node in graph.nodes for top in node.tops)]
-        )
-    }
-    lines = [f"{given.value.name} {typed.types[given.value]} {given.contract!r}" for given in graph.inputs]
-    for node in graph.nodes:
-        names = [(w.name, tuple(map(str, w.shape)), w.kind) for w in typed.weights[node]]
-        lines.append(
-            f"{node.name} {node.layer!r} {[number[v] for v in node.bottoms]} {names} {node.params}"
-            f" {node.loss_weights}"
-        )
-    lines += [f"{node.name} {index} {said}" for (node, index), said in typed.settings.items()]
-    lines += [f"{player.name} {sorted(player.weights)}" for player in players]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def check_fillers(typed: TypedGraph) -> None:
-    """NS680 where every weight matrix of the net is filled with 0, at the layers."""
-    nodes = zero_weights(typed)
-    if not nodes:
-        return
-    said = [node for node in nodes if "weight_filler" in node.places]
-    bare = "no weight_filler, and the default is constant 0"
-    if not said:
-        why = bare
-    elif len(said) == len(nodes):
-        why = "a weight_filler of constant 0"
-    else:
-        why = "none but constant 0 as weight_filler"
-    at = [span for node in nodes[:SHOWN] if (span := node.places["weight_filler"]) is not None]
-    fact = (
-        f"{list_briefly([node.name for node in nodes], SHOWN)} {'has' if len(nodes) == 1 else 'have'} {why}"
-    )
-    others = tuple(Label(span, "so is this") for span in at[1:])
-    fix = Fix("give the layers weight_filler: xavier, each or under defaults")
-    raise SpecError(
-        [Diagnostic("NS680", fact, at[0] if at else None, "filled with 0", others=others, fixes=(fix,))]
-    )
-
-
-def reread(
-    spec: str, run: Path | None, resume: bool, reading: Reading = PLAIN
-) -> tuple[Path | None, driver.Program]:
-    """A spec or a run's folder as the command line names it: the run, if one is meant, and the
-    program.
-
-    A run that goes on keeps the settings it began with; new ones come after them. Raises SpecError
-    NS679, NS683 and what reading raises.
-    """
-    if is_run(spec):
-        record = read_record(Path(spec))
-        return run or (Path(spec) if resume else None), program_of(Path(spec), record, reading)
-    if not resume:
-        return run, driver.load(spec, reading)
-    run = run or find_run(driver.load(spec, reading).name, resume=True)
-    if not run.is_dir():
-        raise fail("NS679", "no such folder", path=str(run))
-    return run, driver.load(spec, again(read_record(run), reading))
-
-
-def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
-    """runs/<name>/<time>, a number added where that is taken; to resume, the latest there. NS679:
-    there is none.
-    """
-    folder = base / folder_of(name)
-    if resume:
-        found = sorted((path for path in folder.glob("*") if is_run(path)), key=parse_begin)
-        if not found:
-            raise fail("NS679", "it holds no run", path=str(folder))
-        return found[-1]
-    stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
-    count, path = 1, folder / stamp
-    while path.exists():
-        count += 1
-        path = folder / f"{stamp}-{count}"
-    return path
-
-
-def folder_of(name: str) -> str:
-    """What the folder of a net's runs is called: one part of a path, on one line, as long as systems
-    take one.
-    """
-    parted = ("/", os.sep)
-    safe = "".join(c if c.isprintable() and c not in parted else "_" for c in name)
-    safe = safe.encode()[:LONGEST_PART].decode(errors="ignore")
-    return safe if safe.strip(". ") else "net"
-
-
-def make_run(name: str) -> Path:
-    """The folder that find_run names, made by this process: of two that begin in one second each
-    has its own. NS673: it cannot be made.
-    """
-    while True:
-        path = find_run(name, resume=False)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise fail("NS673", error.strerror or str(error), path=str(path)) from error
-        return path
-
-
-def find_begun(name: str, run: Path | None, world: World) -> Path | None:
-    """The run that this launch has begun, where its processes were started anew; else None."""
-    key = launch_key(os.environ)
-    if not world.restarts or not key:
-        return None
-    found = [run] if run is not None else [*(Path("runs") / folder_of(name)).glob("*")]
-    for path in sorted(found, reverse=True):
-        if is_run(path) and read_record(path).get("launch") == key:
-            return path
-    return None
-
-
-def parse_begin(path: Path) -> tuple[str, int, str]:
-    """When a run began, by the name that find_run gave it: the second, and which of those begun in
-    it.
-    """
-    count = path.name[STAMP + 1 :]
-    return path.name[:STAMP], int(count) if count.isascii() and count.isdecimal() else 1, path.name

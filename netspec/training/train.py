@@ -8,7 +8,8 @@ from types import MappingProxyType
 from netspec.driver import Program
 from netspec.read_options import Reading
 from netspec.training.job import TrainingResult
-from netspec.training.session import reread, train_program
+from netspec.training.run.named_run import reread
+from netspec.training.session import train_program
 from netspec.training.starting import Start
 from netspec.training.world import joining
 

@@ -15,8 +15,8 @@ from netspec.training.loop import train
 from netspec.training.run.checkpoint import read_place
 from netspec.training.run.folder import read_record
 from netspec.training.run.log import Log
+from netspec.training.run.named_run import find_run
 from netspec.training.run.weights import load_weights, read_tensors, write_tensors
-from netspec.training.session import find_run
 from tests.children import Child
 from tests.training.tiny import TinyNet, data, job, train_in_child, words
 

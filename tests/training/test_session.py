@@ -22,14 +22,16 @@ from netspec.read_options import Reading
 from netspec.source import Source
 from netspec.training.batches.feeds import place_of
 from netspec.training.job import TrainingResult
+from netspec.training.job_building import hash_of
 from netspec.training.loop import train
 from netspec.training.nets import tensors_of, twins
 from netspec.training.observers.judge import Judge
 from netspec.training.progress import Lines, Silent
 from netspec.training.run.checkpoint import Checkpoint
 from netspec.training.run.folder import load_run
+from netspec.training.run.named_run import find_run
 from netspec.training.run.weights import read_tensors, write_tensors
-from netspec.training.session import find_run, hash_of, session, train_program
+from netspec.training.session import session, train_program
 from netspec.training.starting import Start
 from netspec.training.test import measure
 from tests.training.specs import LAYERS, document, program, write

@@ -8,7 +8,8 @@ import pytest
 from safetensors.torch import load_file
 
 from netspec.read_options import Reading
-from netspec.training.session import reread, train_program
+from netspec.training.run.named_run import reread
+from netspec.training.session import train_program
 from netspec.training.test import measure
 from tests.training.specs import Line, program, write
 

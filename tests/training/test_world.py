@@ -20,8 +20,9 @@ from netspec.source import Source
 from netspec.training.batches.loader import Batches
 from netspec.training.batches.order import Share
 from netspec.training.job import TrainingResult
+from netspec.training.run.named_run import find_begun, make_run
 from netspec.training.run.weights import read_tensors
-from netspec.training.session import find_begun, make_run, session, train_program
+from netspec.training.session import session, train_program
 from netspec.training.sharding import check_shard
 from netspec.training.sharing import check_batch, check_rows
 from netspec.training.world import Seat, World, launch_key, read_seat
