@@ -124,6 +124,13 @@ def test_the_next_size_is_the_least_above() -> None:
     assert legal.next(base, ("H", "W"), 4) == {"N": 1, "H": 6, "W": 6}
     assert legal.next(base, ("H",), LARGEST - 1) == {**base, "H": LARGEST}
     assert legal.next(base, ("H",), LARGEST) is None
+    every = LegalSizes(typed(*NETS["window"]), {})
+    base = {"N": 1, "H": 7, "W": 7}
+    assert [every.next(base, ("W",), LARGEST + by) for by in (-2, -1, 0)] == [
+        {**base, "W": LARGEST - 1},
+        {**base, "W": LARGEST},
+        None,
+    ]
 
 
 def test_the_cases_of_a_net() -> None:

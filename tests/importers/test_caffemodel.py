@@ -12,6 +12,7 @@ from netspec.caffe.blobs import read_datum, read_whole_blob
 from netspec.caffe.wire import WireError
 from netspec.diagnostics import SpecError
 from netspec.importers.caffemodel import read_caffemodel, read_weights
+from netspec.importers.weights import Wanted, match
 
 CASES = Path(__file__).parents[1] / "conformance" / "caffe" / "cases"
 FILES = sorted([*CASES.glob("*.caffemodel"), *CASES.glob("*.caffemodel.h5")])
@@ -299,3 +300,30 @@ def test_a_datum_that_was_damaged_never_fails_otherwise() -> None:
         except WireError:
             refused += 1
     assert 0 < refused < 2000
+
+
+@pytest.mark.parametrize(
+    ("stored", "shape", "status"),
+    [
+        ((5, 36), (5, 36), "kept"),
+        ((1, 1, 5, 36), (5, 36), "reshaped"),
+        ((1, 1, 1, 5), (5,), "reshaped"),
+        ((1, 5, 36), (5, 36), None),
+        ((1, 1, 1, 5, 36), (5, 36), None),
+        ((36, 5), (5, 36), None),
+        ((5, 36, 1, 1), (5, 36), None),
+        ((1, 5, 2, 3, 4), (5, 2, 3, 4), None),
+    ],
+)
+def test_old_blobs_have_four_axes_and_no_other_shape_will_do(
+    stored: tuple[int, ...], shape: tuple[int, ...], status: str | None
+) -> None:
+    blob = np.arange(np.prod(stored), dtype=np.float32).reshape(stored)
+    wanted = {"f.weight": Wanted(shape, (("f", 0),)), "f.bias": Wanted((5,), (("f", 1),))}
+    if status is None:
+        with pytest.raises(SpecError, match="NS031"):
+            match({"f": [blob]}, wanted, "w.caffemodel")
+        return
+    tensors, rows = match({"f": [blob], "g": [blob]}, wanted, "w.caffemodel")
+    assert tensors["f.weight"].shape == shape and np.array_equal(tensors["f.weight"].ravel(), blob.ravel())
+    assert [row.status for row in rows] == [status, "missing", "unused"]

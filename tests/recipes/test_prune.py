@@ -11,10 +11,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from netspec import driver
+from netspec.cli.prune import describe
 from netspec.compiled import compile as compiled
 from netspec.diagnostics import SpecError
 from netspec.recipes.channels import answers, draw_inputs, take_channels
-from netspec.recipes.prune import count, prune, zero_least
+from netspec.recipes.prune import Counts, count, prune, zero_least
 from netspec.source import Source
 from netspec.training.nets import tensors_of
 from netspec.training.session import train_program
@@ -142,3 +143,15 @@ def test_a_smaller_run_is_a_run(
     assert line("train", "small/spec.yaml", *words) == 0, line.err
     assert line("prune", trained, "--sparsity", "0.5", "--run", "small") == 1 and "NS677" in line.err
     assert line("prune", trained) == 2
+
+
+def test_counts_are_told_side_by_side() -> None:
+    before, after = Counts(1200, 1200, 56000, 56000), Counts(300, 75, 7000, 0)
+    assert describe(before, after).splitlines() == [
+        "              before  after",
+        "----------------------------------",
+        "parameters     1,200    300  25.0%",
+        "nonzero        1,200     75   6.2%",
+        "MACs          56,000  7,000  12.5%",
+        "nonzero MACs  56,000      0   0.0%",
+    ]

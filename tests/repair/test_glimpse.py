@@ -91,7 +91,6 @@ SOUND = ", vars: {wide: '${4 if i == 1 else 3}'}"
     ("layer", "end", "more"),
     [
         (LAYERS[2], ENDS[0], ""),
-        (LAYERS[2], ENDS[2], ""),  # reads the last copy, which is not made
         (LAYERS[4], ENDS[0], ""),
         (LAYERS[0], ENDS[1], ""),
         (LAYERS[0], "{name: z, type: ReLU, bottom: q}", ""),

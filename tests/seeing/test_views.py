@@ -149,3 +149,13 @@ def test_predict_draws_one_answer(run: Path, tmp_path: Path, line: Line) -> None
     assert np.asarray(Image.open(tmp_path / "a.png")).std() > 10
     assert line("predict", run, "--data", "digits", "--index", "all", "-o", tmp_path / "b.png") == 2
     assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize(("layer", "kind"), [("Softmax", "scores"), ("Sigmoid", "numbers")])
+def test_what_normalizes_makes_shares_of_classes(layer: str, kind: str, tmp_path: Path) -> None:
+    """Though no loss reads it, and no class has a name."""
+    (tmp_path / "m.yaml").write_text(
+        "netspec: 1\ninput: {data: [N, 4]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 3}\n"
+        f"  - {{name: end, type: {layer}}}\n"
+    )
+    assert see("output", tmp_path / "m.yaml").values["outputs"]["end"]["kind"] == kind

@@ -146,12 +146,17 @@ def found(**more: Any) -> list[tuple[str, str]]:
     ]
 
 
+def fact(**more: Any) -> str:
+    return check_source(Source("tiny.yaml", yaml.safe_dump(document(**more), sort_keys=False)))[0].fact
+
+
 def test_several_outputs_need_train_loss() -> None:
     two = [
         {**LAYERS[0], "bottom": "data"},
         {"name": "other", "type": "InnerProduct", "num_output": 2, "bottom": "data"},
     ]
     assert found(layers=two) == [("NS682", "train")]
+    assert "the outputs are ip1, other" in fact(layers=two)
     assert found(layers=two, output="ip1") == []
     assert found(layers=two, train={"loss": {"type": "SoftmaxWithLoss", "bottom": ["other", "label"]}}) == []
 
