@@ -10,12 +10,15 @@ from netspec.analysis.field.receptive_field import Fields, fields
 from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.frozen_classes import frozen
+from netspec.ir.dims import Size
 from netspec.ir.field import ends
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.types import SPACE
 from netspec.resolve.resolve import Resolved
 
 __all__ = ["Found", "Lint", "Slide", "View", "finding", "place_of"]
+
+Sizes = tuple[Size, ...]
 
 
 class Found(NamedTuple):
@@ -53,12 +56,17 @@ class View:
     @cached_property
     def windows(self) -> tuple["Slide", ...]:
         """Windows along axes of known sizes that leave something unread, or lie outside."""
-        return tuple(
-            slide
-            for node in self.nodes
-            if "windowed" in node.layer.traits
-            for slide in slides(self.typed, node)
-        )
+        # layers that say the same are one object: a deep net has few of them, and few sizes
+        known: dict[tuple[int, Sizes, Sizes], tuple[Slide, ...]] = {}
+        found: list[Slide] = []
+        for node in self.nodes:
+            if "windowed" in node.layer.traits:
+                read, made = self.typed.bottoms(node)[0], self.typed.tops(node)[0]
+                key = id(node.layer), read.shape, made.shape
+                if key not in known:
+                    known[key] = tuple(slides(self.typed, node))
+                found += (slide._replace(node=node) for slide in known[key])
+        return tuple(found)
 
 
 class Slide(NamedTuple):
