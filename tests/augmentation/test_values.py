@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from netspec.augmentation.color import CLAHE, Brightness, Contrast, Gamma, Hue, Saturation
 from netspec.augmentation.definition import Augmentation
 from netspec.augmentation.erasing import Erase, HideAndSeek
-from netspec.augmentation.geometry import Rotate, Scale, Translate
+from netspec.augmentation.geometry import Elastic, Rotate, Scale, Translate
 from netspec.augmentation.kernels.batch import Batch
 from netspec.augmentation.kernels.color import contrast, saturate, turn_hue
 from netspec.augmentation.kernels.draw import Draw
@@ -218,3 +218,22 @@ def test_perspective_leads_each_drawn_corner_to_its_own() -> None:
     moved = corners * (1 - 0.98 * shares[0].double())
     led = torch.cat((moved, torch.ones(4, 1)), 1) @ made.matrix[0].T
     torch.testing.assert_close(led[:, :2] / led[:, 2:], corners, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("chosen", [[True, True], [False, True], [False, False]])
+@pytest.mark.parametrize("sizes", [(3, 3), (3, 4)])
+def test_values_are_held_to_those_of_pixels(chosen: list[bool], sizes: tuple[int, int]) -> None:
+    """Black and white are among them, whichever samples are changed and whether or not they are of one size."""
+    images = [torch.linspace(0, 255, 2 * n).reshape(1, 2, n) for n in sizes]
+    batch = Batch(torch.stack(images) if sizes[0] == sizes[1] else images)
+    for by in (-100.0, 0.0, 100.0):
+        made = batch.change_image(
+            lambda image, draw, order, by=by: image + by, Draw.of(1, 0, np.arange(2)), torch.tensor(chosen)
+        )
+        for got, image, change in zip(made.image, images, chosen, strict=True):  # type: ignore[arg-type]
+            assert torch.allclose(got.float(), (image + by).clamp(0, 255) if change else image)
+
+
+def test_elastic_strength_counts_pixels_or_halves_of_each_side() -> None:
+    assert Elastic(alpha=3.0).unit((10, 24)) == (3.0, 3.0)
+    assert Elastic(alpha=0.5, relative=True).unit((10, 24)) == (6.0, 2.5)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from data_files import CAFFE, only, opened, write_image
 
+from netspec.data.data_layers.sources import entry
 from netspec.data.registry import Place, open_source, open_sources
 from netspec.data.source import ArraySource, Source, Subset, write_classes
 from netspec.diagnostics import SpecError
@@ -513,3 +514,20 @@ def test_a_part_of_a_source_names_samples_as_the_whole_does() -> None:
     whole.places = lambda index: f"line {index + 1}"
     assert [part.where(i) for i in range(2)] == ["line 5", "line 2"]
     assert part.labels().tolist() == [4, 1] and part.batch(np.array([1]))["x"].tolist() == [[2.0, 3.0]]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_arrays_are_handed_out_whole_up_to_the_bound(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ArraySource("x", {"data": np.zeros((4, 2), np.float32), "label": np.zeros(4, np.int32)}, "label")
+    held = sum(each.nbytes for each in source.arrays.values())
+    monkeypatch.setattr("netspec.data.source.MEMORY", held + more)
+    assert (source.whole() is not None) == (more >= 0)
+
+
+@pytest.mark.parametrize("label", [0, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1])
+def test_a_label_of_a_list_has_32_bits(label: int) -> None:
+    if -(2**31) <= label < 2**31:
+        assert entry(3, ["a.png", str(label)], "list.txt") == ("a.png", label)
+    else:
+        with pytest.raises(SpecError, match=r"NS654.*line 3: a path and a whole number"):
+            entry(3, ["a.png", str(label)], "list.txt")

@@ -12,7 +12,7 @@ from data_files import opened, write_image
 from PIL import Image
 
 from netspec.diagnostics import SpecError
-from netspec.imaging.decode import decode
+from netspec.imaging.decode import decode, open_picture
 from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
 
@@ -219,3 +219,15 @@ def test_pictures_of_one_value_are_named(tmp_path: Path) -> None:
 def test_what_is_no_picture_of_bytes() -> None:
     with pytest.raises(SpecError, match="NS647"):
         decode(encoded(Image.new("F", (2, 2)), "TIFF"), RGB, "x")
+
+
+def test_a_picture_of_as_many_pixels_as_are_allowed_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("L", (4, 3)).save(file, "PNG")
+    for most in (13, 12, 11):
+        monkeypatch.setattr("netspec.imaging.decode.MAX_PIXELS", most)
+        if most >= 12:
+            assert open_picture(file, "x").size == (4, 3)
+        else:
+            with pytest.raises(SpecError, match="NS648"):
+                open_picture(file, "x")

@@ -190,3 +190,14 @@ def test_summary_counts() -> None:
     assert render([error, warning, error], color=False).endswith("\n\n2 errors, 1 warning")
     assert render([warning], color=False).endswith("\n\n1 warning")
     assert render([], color=False) == ""
+
+
+def test_a_fact_stands_at_the_caret_as_far_as_column_140() -> None:
+    source = Source("s.yaml", "a: wrong\n")
+    place = _at(source, "wrong")
+    begin = place.begin[1]
+    for width in (20, 140 - begin, 141 - begin):
+        shown = _shown(Diagnostic("NS004", "x" * width, place))
+        beside = [line for line in shown if "^^^^^ x" in line]
+        assert bool(beside) == (begin + width <= 140)
+        assert beside or f"   = note: {'x' * 20}" in "\n".join(shown)

@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from netspec.cli import group
+from netspec.cli.time import numbers
 from netspec.diagnostics.model import SpecError
-from netspec.exporters.timing import Timing, batch_of, by_layer
+from netspec.exporters.timing import Plan, Timing, batch_of, by_layer, measure
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 TINY = """netspec: 1
@@ -173,3 +175,36 @@ def test_each_layer_takes_time_and_all_together_no_more_than_the_call(spec: str)
         words = ("--device", "cpu", "--calls", "3", "--engine", engine, "--json")
         (found,) = json.loads(run("time", spec, *words)[1])
         assert len(found["layers"]) >= 3 and all(seconds > 0 for seconds in found["layers"].values())
+
+
+@pytest.mark.parametrize(
+    ("step", "plan", "warm", "timed"),
+    [
+        (1.0, Plan(calls=7, warmup=3), 3, 7),
+        (2.0**-6, Plan(calls=7, warmup=3), 13, 7),  # a fifth of a second
+        (1.0, Plan(calls=1, warmup=0), 0, 1),
+        (1.0, Plan(warmup=1), 1, 30),
+        (2.0**-6, Plan(warmup=0), 0, 64),
+        (2.0**-12, Plan(warmup=0), 0, 2000),
+    ],
+)
+def test_so_many_calls_are_timed(
+    step: float, plan: Plan, warm: int, timed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that goes on by a step with each call."""
+    made = 0
+
+    def call() -> None:
+        nonlocal made
+        made += 1
+
+    monkeypatch.setattr("netspec.exporters.timing.perf_counter", lambda: step * made)
+    assert measure(call, plan) == (step,) * timed
+    assert made == warm + timed
+
+
+def test_sizes_are_whole_numbers_from_1() -> None:
+    assert numbers(("N=1", "H=07", "N=3")) == {"N": 3, "H": 7}
+    for wrong in ("N=0", "N=", "=1", "N", "N=-1", "N=1.0", "H=2²", ""):
+        with pytest.raises(click.UsageError):
+            numbers((wrong,))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
+from netspec.cli.measured import table_of
 from netspec.diagnostics import SpecError
 from netspec.driver import load
 from netspec.training.measures.bins import BINS, Bins
@@ -209,3 +210,18 @@ def test_what_is_not_finite_is_told_with_its_sample(tmp_path: Path) -> None:
         "sample 3: field x holds nan, and 1 more that are not finite",
         "sample 17: field y holds inf",
     )
+
+
+@pytest.mark.parametrize("count", [2, 40, 41, 45])
+def test_of_many_classes_the_lowest_and_the_highest_are_shown(count: int) -> None:
+    values = [(7 * i % count) / count for i in range(count)]
+    judged = {"f1": values, "mean": {"f1": 0.5}}
+    names = [f"c{i}" for i in range(count)]
+    head, *rows = table_of(names, ("f1",), judged, None)
+    assert head.split() == ["f1"] and rows.pop().split() == ["mean", "0.5000"]
+    order = list(range(count))
+    if count > 40:
+        assert rows.pop().strip() == f"(the 20 lowest and the 20 highest f1 of {count})"
+        order = sorted(order, key=lambda i: values[i])
+        order = order[:20] + order[-20:]
+    assert [row.split() for row in rows] == [[names[i], f"{values[i]:.4f}"] for i in order]
