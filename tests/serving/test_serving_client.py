@@ -227,15 +227,26 @@ def test_metrics_count_requests_and_joined_rows(start):
 def test_waiting_requests_are_joined(start):
     """Of 32 requests at once, what queued up behind the first runs together: fewer runs than requests, all rows accounted for."""
     server = start("lenet", "--name", "joined")
-    body = json.dumps(
-        {"inputs": [{"name": "data", "datatype": "FP32", "shape": [4, 1, 28, 28], "data": [0.5] * 3136}]}
-    ).encode()
+    # as bytes: reading JSON would take longer than running, and nothing would wait
+    said = {
+        "name": "data",
+        "datatype": "FP32",
+        "shape": [4, 1, 28, 28],
+        "parameters": {"binary_data_size": 12544},
+    }
+    head = json.dumps({"inputs": [said]}).encode()
+    words = {"Inference-Header-Content-Length": str(len(head))}
+    asked_for = urllib.request.Request(
+        f"http://{server.address}/v2/models/joined/infer",
+        head + np.full(3136, 0.5, np.float32).tobytes(),
+        {**words, "Content-Type": "application/octet-stream"},
+    )
     together = threading.Barrier(32)
 
     def work(_: int) -> int:
         together.wait()
         for _ in range(2):
-            urllib.request.urlopen(f"http://{server.address}/v2/models/joined/infer", body).read()
+            urllib.request.urlopen(asked_for).read()
         return 2
 
     with ThreadPoolExecutor(32) as pool:
