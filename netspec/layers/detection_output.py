@@ -17,8 +17,8 @@ LOWEST_SCORE = -1e30
 
 
 def halves(g: OnnxBuilder, x: Any) -> tuple[Any, Any]:
-    """The first and the last two numbers of boxes (..., P, 4)."""
-    return g.Slice(x, (0,), (2,), (2,)), g.Slice(x, (2,), (4,), (2,))
+    """The first and the last two numbers of boxes (..., 4)."""
+    return g.Slice(x, (0,), (2,), (-1,)), g.Slice(x, (2,), (4,), (-1,))
 
 
 class Suppression(Record):
@@ -128,32 +128,40 @@ class DetectionOutput(
         )
 
     def onnx(self, g: OnnxBuilder, locations: Any, confidences: Any, priors: Any) -> Any:
-        if not self.share_location:
-            raise g.refuse("each class has boxes of its own, ONNX suppresses boxes that all classes share")
         if self.nms_param.eta != 1:
             raise g.refuse(f"ONNX suppresses by one threshold: eta must be 1, it is {self.nms_param.eta:g}")
-        boxes, ends = self.decode(g, locations, priors)
+        near, far = self.decode(g, locations, priors)
         others = [label for label in range(self.num_classes) if label != self.background_label_id]
         scores = g.Transpose(g.Reshape(confidences, (0, -1, self.num_classes)), perm=(0, 2, 1))
         scores = g.Gather(scores, tuple(others), axis=1)
         least = LOWEST_SCORE if self.confidence_threshold is None else self.confidence_threshold
-        count = g.Shape(boxes, start=1, end=2)
+        count = g.Shape(near, start=1, end=2)
+        boxes = self.in_lists(g, g.Concat(near, far, axis=-1), others)
+        # a box that is turned round has no area here, and one in ONNX
+        upright = self.in_lists(g, g.Concat(near, g.Max(near, far), axis=-1), others)
+        wanted = self.best(g, scores, count)
+        if not self.share_location:
+            wanted = g.Reshape(wanted, g.Concat((-1, 1), count, axis=0))
         found = g.NonMaxSuppression(
-            g.Concat(ends[0], g.Max(*ends), axis=2),  # turned round it has no area here, and one in ONNX
-            self.best(g, scores, count),
+            upright,
+            wanted,
             count,
             min(self.nms_param.nms_threshold, 1.0),  # ONNX's range ends at 1, as overlaps do
             least,
         )
-        image, label, place = (g.Gather(found, at, axis=1) for at in range(3))
-        score = g.GatherND(scores, found)
+        own, label, place = (g.Gather(found, at, axis=1) for at in range(3))
+        image = own
+        if not self.share_location:
+            image, label = g.Div(own, len(others)), g.Mod(own, len(others))
+        heads = [g.Unsqueeze(each, (1,)) for each in (image, label, place)]
+        score = g.GatherND(scores, g.Concat(*heads, axis=1))
         numbers = (
             g.cast(image, "float32"),
             g.Gather(tuple(map(float, others)), label),
             score,
         )
         heads = [g.Unsqueeze(each, (1,)) for each in numbers]
-        at = g.Concat(g.Unsqueeze(image, (1,)), g.Unsqueeze(place, (1,)), axis=1)
+        at = g.Concat(g.Unsqueeze(own, (1,)), g.Unsqueeze(place, (1,)), axis=1)
         rows = g.Concat(*heads, g.GatherND(boxes, at), axis=1)
         images = g.Shape(locations, start=0, end=1)
         if self.keep_top_k >= 0:
@@ -161,9 +169,11 @@ class DetectionOutput(
         made = g.Unsqueeze(g.Concat(rows, self.none(g, rows, images), axis=0), (0, 1))
         return g.typed(made, TensorType((1, 1, symbol("found"), 7)))
 
-    def decode(self, g: OnnxBuilder, locations: Any, priors: Any) -> tuple[Any, tuple[Any, Any]]:
-        """The boxes (N, P, 4), and their corners apart."""
-        both, away = g.Reshape(priors, (2, -1, 4)), g.Reshape(locations, (0, -1, 4))
+    def decode(self, g: OnnxBuilder, locations: Any, priors: Any) -> tuple[Any, Any]:
+        """The corners of the boxes, twice (N, P, 2), or (N, P, K, 2) of each class its own."""
+        classes = () if self.share_location else (self.num_classes,)
+        both = g.Reshape(priors, (2, -1, *(1 for _ in classes), 4))
+        away = g.Reshape(locations, (0, -1, *classes, 4))
         prior, spread = (g.Slice(both, (i,), (i + 1,), (0,)) for i in (0, 1))
         if not self.variance_encoded_in_target:
             away = g.Mul(away, spread)
@@ -173,12 +183,19 @@ class DetectionOutput(
         if self.code_type == "CENTER_SIZE":
             centre = g.Add(g.Div(g.Add(low, high), 2.0), g.Mul(near, size))
             half = g.Div(g.Mul(size, g.Exp(far)), 2.0)
-            ends = g.Sub(centre, half), g.Add(centre, half)
-        elif self.code_type == "CORNER_SIZE":
-            ends = g.Add(low, g.Mul(near, size)), g.Add(high, g.Mul(far, size))
-        else:
-            ends = g.Add(low, near), g.Add(high, far)
-        return g.Concat(*ends, axis=2), ends
+            return g.Sub(centre, half), g.Add(centre, half)
+        if self.code_type == "CORNER_SIZE":
+            return g.Add(low, g.Mul(near, size)), g.Add(high, g.Mul(far, size))
+        return g.Add(low, near), g.Add(high, far)
+
+    def in_lists(self, g: OnnxBuilder, boxes: Any, others: list[int]) -> Any:
+        """The boxes in the lists that suppress one another: (N, P, 4), one for each image; where
+        each class has its own, (N K, P, 4), one for each image and class but the background.
+        """
+        if self.share_location:
+            return boxes
+        own = g.Transpose(g.Gather(boxes, tuple(others), axis=2), perm=(0, 2, 1, 3))
+        return g.Reshape(own, g.Concat((-1,), g.Shape(boxes, start=1, end=2), (4,), axis=0))
 
     def best(self, g: OnnxBuilder, scores: Any, count: Any) -> Any:
         """Scores (N, K, P), those beyond the top_k of a class too low to count."""
