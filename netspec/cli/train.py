@@ -228,15 +228,16 @@ def train_here(  # noqa: PLR0913, PLR0917 - the words of the command
 def one_told(device: str) -> "Iterator[World]":
     """The world that this process is of; of its findings one process tells."""
     from netspec.diagnostics import SpecError
-    from netspec.training.launch import LAUNCHED
+    from netspec.training.launch import LAUNCHED, LEFT
     from netspec.training.world import joining
 
     with joining(device) as world:
         try:
             yield world
         except SpecError as error:
-            told_elsewhere = LAUNCHED in os.environ and error.diagnostics[0].code == "NS606"
-            if told_elsewhere or not world.speaks():
+            if LAUNCHED in os.environ and error.diagnostics[0].code == "NS606":
+                sys.exit(LEFT)
+            if not world.speaks():
                 sys.exit(1)
             raise
 

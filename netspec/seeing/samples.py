@@ -91,6 +91,8 @@ def own_samples(subject: NetSubject, numbers: Sequence[int], part: str = "test")
     from netspec.training.batches.feeds import Feeds, section_of
     from netspec.training.batches.loader import Batches, Reader
     from netspec.training.run.folder import telling
+    from netspec.training.session import skipping_parts
+    from netspec.training.test import leave_out
 
     program = subject.program
     trained, tested = program.training_graph("train"), program.training_graph("test")
@@ -100,7 +102,9 @@ def own_samples(subject: NetSubject, numbers: Sequence[int], part: str = "test")
     if part not in parts and part != "test":
         raise fail("NS684", f"its section train has no {part}_data", path=subject.path)
     role: Any = next(name for name in (part, "test", "val", "train") if name in parts)
-    source: Source = parts[role]
+    if role in skipping_parts(section):
+        feeds, _ = leave_out(feeds, role, subject.folder, tested)
+    source: Source = feeds.parts()[role]
     data: Any = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
     if numbers and not 0 <= numbers[0] < len(source):
         raise fail("NS685", f"index {numbers[0]} of {len(source)} samples", path=source.name)

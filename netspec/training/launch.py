@@ -11,10 +11,12 @@ from typing import Any
 from netspec.diagnostics import fail
 from netspec.training.interrupt import exit_code_of
 
-__all__ = ["LAUNCHED", "launch"]
+__all__ = ["LAUNCHED", "LEFT", "launch"]
 
 LAUNCHED = "NETSPEC_LAUNCHED"
 """Set for processes whose end the launcher tells of."""
+LEFT = 3
+"""The exit code of a process that ends because another has; nobody outside sees it."""
 
 
 def launch(words: Sequence[str], processes: int, restarts: int = 0) -> int:
@@ -43,13 +45,15 @@ def launch(words: Sequence[str], processes: int, restarts: int = 0) -> int:
 
 
 def tell(failures: Any, processes: int) -> int:
-    """The exit code of the processes; what made one end is told by itself, but not of one that was
-    killed.
+    """The exit code of the processes. What made one end is told by itself, and the others, which
+    the launcher then ends, are not worth a word; one that was killed cannot tell.
     """
     codes = {rank: failure.exitcode for rank, failure in failures.items()}
+    told = [code for code in codes.values() if code > 0 and code != LEFT]
     killed = {rank: -code for rank, code in codes.items() if code < 0}
-    if not killed:
-        return max(codes.values(), default=1)
-    rank, number = next(iter(killed.items()))
+    ended = {rank: number for rank, number in killed.items() if number != signal.SIGTERM or not told}
+    if not ended:
+        return max(told, default=1)
+    rank, number = next(iter(ended.items()))
     fact = f"process {rank} of {processes} was ended by {signal.Signals(number).name}"
     raise fail("NS606", fact, notes=("the last snapshot is whole: --resume goes on from it",))

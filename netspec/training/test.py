@@ -21,7 +21,7 @@ from netspec.training.progress import Silent
 from netspec.training.run.folder import program_of, read_classes, read_record, telling, weights_file
 from netspec.training.session import skipping_parts
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measured", "leave_out", "measure"]
 
 
 class Measured(NamedTuple):
@@ -81,15 +81,19 @@ def measure(
     return Measured(path, len(source) if source is not None else 0, metrics or {}, judged, left_out)
 
 
-def leave_out(feeds: Feeds, part: str, run: Path, tested: TypedGraph) -> tuple[Feeds, tuple[Diagnostic, ...]]:
+def leave_out(
+    feeds: Feeds, part: str, run: Path | None, tested: TypedGraph
+) -> tuple[Feeds, tuple[Diagnostic, ...]]:
     """The data without the samples that `on_error: skip` leaves out, and which these are
-    (NS691).
+    (NS691). run: what its training found holds for files that did not change.
     """
     source = feeds.parts().get(part)
     if source is None:
         return feeds, ()
     skipping, rules = skipping_parts(section_of(feeds.program)), {part: feeds.rules(part, tested)}
     numbers = {part: feeds.numbers(part, tested)}
-    looked = look_through({part: source}, skipping, find_cache(run, ()), Silent(), numbers, rules)
+    looked = look_through(
+        {part: source}, skipping, find_cache(run, ()) if run is not None else {}, Silent(), numbers, rules
+    )
     kept = feeds.with_parts({**feeds.parts(), **looked.sources})
     return kept, tuple(each for each in looked.findings if each.code == "NS691")

@@ -10,10 +10,15 @@ import pytest
 from PIL import Image
 
 import netspec
+from netspec.cli.drawn import draw_confusion
 from netspec.data.inventory.cache import NAME, read_cache
 from netspec.data.sources.image_folder import ImageFile
 from netspec.diagnostics import Diagnostic, SpecError
+from netspec.exporters.certification.samples import FIRST, open_part
 from netspec.file_reading import HeldFolders
+from netspec.read_options import PLAIN
+from netspec.seeing.samples import own_samples
+from netspec.seeing.subject import NetSubject, open_subject
 from netspec.training.job import TrainingResult
 from netspec.training.progress import Silent
 from netspec.training.session import train_program
@@ -91,6 +96,19 @@ def test_skipped_files_are_left_out_and_named_in_the_log(photos: Path) -> None:
     lines = [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
     assert lines[0]["phase"] == "data" and lines[0]["skipped"] == 2
     assert lines[0]["files"] == [str(photos / "train/cat/6.png"), str(photos / "test/dog/0.png")]
+
+
+def test_all_that_read_the_data_again_skip_alike(photos: Path) -> None:
+    """The drawn confusion, samples that are looked at, and those that a certificate takes."""
+    damage(photos / "test/dog/0.png")
+    train(("", SKIP))
+    assert not draw_confusion(Path("run"), "cpu", PLAIN) and Path("run/confusion.png").exists()
+    subject = open_subject("run", device="cpu")
+    assert isinstance(subject, NetSubject)
+    shown = [sample.name for sample in own_samples(subject, range(9))]
+    assert len(shown) == 3 and not any("dog/0.png" in name for name in shown)
+    taken = open_part(subject.program, Path("run"), FIRST)
+    assert not isinstance(taken, str) and len(taken.batch(np.arange(4))["label"]) == 4
 
 
 def test_only_the_part_that_says_so_skips(photos: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from netspec.source import Source
 from netspec.training.batches.loader import Batches
 from netspec.training.batches.order import Share
 from netspec.training.job import TrainingResult
+from netspec.training.launch import LEFT, tell
 from netspec.training.run.named_run import find_begun, make_run
 from netspec.training.run.weights import read_tensors
 from netspec.training.session import session, train_program
@@ -220,6 +222,29 @@ def test_a_seat_is_read_and_missing_it_is_alone() -> None:
     said = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "h", "MASTER_PORT": "1"}
     assert read_seat(said) == Seat(1, 2, 1, 0)
     assert read_seat({"RANK": "1"}) == Seat() and launch_key({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        ({0: -15, 1: 1}, 1),  # what process 1 told made the launcher end the other
+        ({0: 2, 1: LEFT}, 2),
+        ({0: LEFT}, 1),
+        ({0: -9, 1: LEFT}, None),  # nobody has told: one was killed, the other noticed
+        ({0: -15, 1: LEFT}, None),
+        ({0: -9, 1: 1}, None),
+    ],
+)
+def test_of_processes_that_ended_one_thing_is_told(codes: dict[int, int], code: int | None) -> None:
+    failures = {rank: SimpleNamespace(exitcode=number) for rank, number in codes.items()}
+    if code is not None:
+        assert tell(failures, 2) == code
+        return
+    with pytest.raises(SpecError) as caught:
+        tell(failures, 2)
+    assert (
+        caught.value.diagnostics[0].code == "NS606" and "process 0 of 2" in caught.value.diagnostics[0].fact
+    )
 
 
 def test_words_of_the_launch_are_not_handed_on() -> None:

@@ -174,6 +174,7 @@ def open_part(
     model takes them.
     """
     from netspec.data.facts import read_facts
+    from netspec.data.mended import Mended
     from netspec.data.registry import Role, data_of, default_part, open_source
     from netspec.data.tables.rows import as_raw
     from netspec.training.batches.feeds import place_of, section_of
@@ -195,7 +196,10 @@ def open_part(
         place = place._replace(contract=contract, shape=shape)
     if raw:
         place = place._replace(facts=as_raw(place.facts))
-    return open_source(opened, default_part(opened, role, alike), place)
+    source = open_source(opened, default_part(opened, role, alike), place)
+    if opened.on_error == "skip" and not source.streams:
+        return Mended(source)
+    return source
 
 
 def section_of_part(section: "TrainSection", wanted: Wanted) -> "DataSection | None":
