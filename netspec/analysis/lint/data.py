@@ -26,7 +26,9 @@ READERS = {
     **dict.fromkeys(("masks", "colors", "ignore_color"), ("images",)),
     "alphabet": ("sequences",),
     "length": ("sequences", *SOUNDS),
-    **dict.fromkeys(("window", "time_major"), ("text",)),
+    **dict.fromkeys(("window", "time_major", "streams"), ("text",)),
+    "images": ("idx", "table", "coco", "voc"),
+    "labels": ("idx", "sequences", "voc"),
 }
 """Words that some sources read, and which; the others pass over them."""
 

@@ -223,7 +223,7 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
 def tell_row(error: SpecError) -> tuple[str, ...]:
     """Why a row cannot be taken, a line for each cell."""
     (found,) = error.diagnostics
-    return found.notes[:-1] if found.code == "NS654" else (found.fact,)
+    return found.notes[:-1] or (found.fact,)
 
 
 def value_labels(table: Rowed, section: DataSection, place: Place) -> list[str]:

@@ -189,16 +189,20 @@ def encode(
         else:
             parts.append(np.eye(len(column.categories), dtype=np.float32)[codes])
     if faults:
-        notes = (
-            *faults[:LISTED],
-            *([f"and {len(faults) - LISTED:,} more"] if len(faults) > LISTED else []),
-        )
-        hint = "`empty: mean`, or a number, in the data section fills empty cells"
-        fact = f"{len(faults):,} {'cell' if len(faults) == 1 else 'cells'} cannot be taken"
-        raise fail("NS654", fact, path=str(cells.path), notes=(*notes, hint))
+        raise tell_cells(faults, cells.path)
     if parts:
         fields = {"data": np.concatenate(parts, axis=1), **fields}
     return fields
+
+
+def tell_cells(faults: Sequence[str], path: Path) -> SpecError:
+    """NS654 for cells that cannot be taken: the one, or how many, each with its line."""
+    hint = "`empty: mean`, or a number, in the data section fills empty cells"
+    if len(faults) == 1:
+        return fail("NS654", faults[0], path=str(path), notes=(hint,))
+    more = [f"and {len(faults) - LISTED:,} more"] if len(faults) > LISTED else []
+    fact = f"{len(faults):,} cells cannot be taken"
+    return fail("NS654", fact, path=str(path), notes=(*faults[:LISTED], *more, hint))
 
 
 def read_numbers(cells: Cells, column: Column, faults: list[str]) -> Array:

@@ -315,6 +315,7 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
     else:
         label = " or ".join(type_words(wanted, []))
     notes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     meant = guess_meant(at, wanted)
     quotient = (
         QUOTIENT.fullmatch(at.value.strip())
@@ -322,14 +323,17 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
         else None
     )
     if meant is None and quotient and float(quotient[2]):
-        meant, notes = repr(float(quotient[1]) / float(quotient[2])), ()
+        meant = repr(float(quotient[1]) / float(quotient[2]))
+        beside = (f'`"${{{quotient[1]} / {quotient[2]}}}"`, in quotes, is worked out to the same',)
     elif meant is None and isinstance(at.value, str):
         from netspec.syntax.missing_dollar import dollar_note, with_dollar
 
         meant, notes = with_dollar(at) or None, dollar_note(at)
     fixes = fix(at, meant) if meant and not is_computed(at) else ()
     fact = f"{where} must be {names}: {what_it_is(at, wanted)}"
-    return Diagnostic("NS104", fact, at.span, f"must be {label}", notes=() if fixes else notes, fixes=fixes)
+    return Diagnostic(
+        "NS104", fact, at.span, f"must be {label}", notes=beside if fixes else notes, fixes=fixes
+    )
 
 
 def type_words(wanted: list[str], words: list[str]) -> list[str]:
