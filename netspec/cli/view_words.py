@@ -22,7 +22,7 @@ def check_words(what: str, ctx: click.Context) -> None:
     """Raises UsageError where the command line has a word that the view does not take, or two of
     which one would stay unread.
     """
-    given = given_words(ctx)
+    given = find_words(ctx)
     for word in given:
         if word not in ALWAYS:
             check_word(what, word)
@@ -35,7 +35,7 @@ def check_words(what: str, ctx: click.Context) -> None:
         raise click.UsageError("--split goes with --data: --part is of the net's own data")
 
 
-def given_words(ctx: click.Context) -> Sequence[str]:
+def find_words(ctx: click.Context) -> Sequence[str]:
     """The fields of Asked that are named."""
     from dataclasses import fields
 

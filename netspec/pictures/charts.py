@@ -70,16 +70,30 @@ class Frame:
 
     def grid(self, x: str, y: str) -> Iterator[Shape]:
         """Lines and numbers, and what the axes are."""
+        words = iter(tell_apart(self.ys))
         for value in self.ys:
             _, at = self.place(self.xs[0], value)
             yield Line(((LEFT, at), (WIDTH - RIGHT, at)), "line")
-            yield Text(LEFT - 6, at + 4, f"{value:.5g}", 11, "end", "soft")
+            yield Text(LEFT - 6, at + 4, next(words), 11, "end", "soft")
         for value in self.xs:
             at, _ = self.place(value, self.ys[0])
             yield Text(at, HEIGHT - BOTTOM + 16, f"{value:,.10g}", 11, "middle", "soft")
         yield Text(WIDTH - RIGHT, HEIGHT - BOTTOM + 32, x, 11, "end", "soft")
         if y:
             yield Text(4, TOP - 4, y, 11, "start", "soft")
+
+
+def tell_apart(values: Sequence[float]) -> list[str]:
+    """Numbers with as many digits as tell them apart, five at least.
+
+    >>> tell_apart([0.5, 1.0]), tell_apart([1.09855, 1.098555])
+    (['0.5', '1'], ['1.09855', '1.098555'])
+    """
+    for digits in range(5, 15):
+        words = [f"{value:.{digits}g}" for value in values]
+        if len({*words}) == len({*values}):
+            break
+    return words
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:

@@ -13,10 +13,11 @@ from netspec.pictures.shapes import Drawing, Line, Rect, Shape, Text
 __all__ = ["Box", "graph_drawing"]
 
 WIDE, TALL, ACROSS, DOWN, LANE = 216, 46, 20, 20, 7
-"""A box holds LETTERS letters of its name in bold and two lines of shapes below it; skips run in lanes on
-the right, as far apart as two lines that still look like two.
+"""A box holds its name in bold and two lines below it; skips run in lanes on the right, as far apart as
+two lines that still look like two.
 """
-LETTERS = 33
+LETTERS, MOST_LETTERS = 38, 64
+"""Of a line that WIDE has room for, and what boxes are made wide for; longer ones are cut."""
 
 
 class Box(NamedTuple):
@@ -31,13 +32,19 @@ class Box(NamedTuple):
 def graph_drawing(boxes: Sequence[Box]) -> Drawing:
     """All boxes, each behind those that it reads."""
     rows = find_rows(boxes)
-    places = find_places(boxes, rows)
-    right = max((x for x, _ in places.values()), default=0) + WIDE / 2
+    letters = max([LETTERS, *(len(line) for box in boxes for line in box.lines)])
+    letters = min(letters, MOST_LETTERS)
+    wide = WIDE * letters / LETTERS
+    places = find_places(boxes, rows, wide)
+    right = max((x for x, _ in places.values()), default=0) + wide / 2
     lines, lanes = [], Lanes(right + 12)
     for box in boxes:
         for source in box.reads:
             lines.append(join(places[source], places[box.name], rows[box.name] - rows[source], lanes))
-    shapes: list[Shape] = [*lines, *(part for box in boxes for part in draw_box(box, places[box.name]))]
+    shapes: list[Shape] = [
+        *lines,
+        *(part for box in boxes for part in draw_box(box, places[box.name], wide, letters)),
+    ]
     height = (max(rows.values(), default=0) + 1) * (TALL + DOWN) + DOWN
     return Drawing(right + 24 + LANE * len(lanes.taken), height, tuple(shapes))
 
@@ -49,13 +56,13 @@ def find_rows(boxes: Sequence[Box]) -> dict[str, int]:
     return rows
 
 
-def find_places(boxes: Sequence[Box], rows: Mapping[str, int]) -> dict[str, tuple[float, float]]:
+def find_places(boxes: Sequence[Box], rows: Mapping[str, int], wide: float) -> dict[str, tuple[float, float]]:
     """The middle of each box's upper edge."""
     by_row: dict[int, list[Box]] = {}
     for box in boxes:
         by_row.setdefault(rows[box.name], []).append(box)
     widest = max(map(len, by_row.values()), default=1)
-    middle = 8 + widest * (WIDE + ACROSS) / 2
+    middle = 8 + widest * (wide + ACROSS) / 2
     places: dict[str, tuple[float, float]] = {}
     for row in sorted(by_row):
         here = by_row[row]
@@ -65,7 +72,7 @@ def find_places(boxes: Sequence[Box], rows: Mapping[str, int]) -> dict[str, tupl
 
         here = sorted(here, key=lean)
         for i, box in enumerate(here):
-            x = middle + (i - (len(here) - 1) / 2) * (WIDE + ACROSS)
+            x = middle + (i - (len(here) - 1) / 2) * (wide + ACROSS)
             places[box.name] = (x, DOWN + row * (TALL + DOWN))
     return places
 
@@ -98,9 +105,9 @@ def join(start: tuple[float, float], end: tuple[float, float], rows: int, lanes:
     return Line(points, "soft")
 
 
-def draw_box(box: Box, place: tuple[float, float]) -> Iterator[Shape]:
-    x, y = place[0] - WIDE / 2, place[1]
-    yield Rect(x, y, WIDE, TALL, "panel", box.color, ", ".join((box.name, *box.lines)), 5)
-    yield Text(x + 8, y + 15, cut(box.name, LETTERS - 4), 12, bold=True)
+def draw_box(box: Box, place: tuple[float, float], wide: float, letters: int) -> Iterator[Shape]:
+    x, y = place[0] - wide / 2, place[1]
+    yield Rect(x, y, wide, TALL, "panel", box.color, ", ".join((box.name, *box.lines)), 5)
+    yield Text(x + 8, y + 15, cut(box.name, letters * 3 // 4), 12, bold=True)
     for i, text in enumerate(box.lines[:2]):
-        yield Text(x + 8, y + 28 + 13 * i, cut(text, LETTERS + 5), 10, fill="soft")
+        yield Text(x + 8, y + 28 + 13 * i, cut(text, letters), 10, fill="soft")

@@ -6,7 +6,7 @@ import numpy as np
 
 from netspec.pictures.colors import Array
 
-__all__ = ["enlarge", "fit", "stack", "tile"]
+__all__ = ["enlarge", "fit", "stack", "thicken", "tile"]
 
 GAP, AROUND = 2, (112, 140, 176)
 """Pixels between tiles, and their colour: no gray, so that borders are seen."""
@@ -16,6 +16,11 @@ def enlarge(pictures: Array, least: int) -> Array:
     """Pixels repeated, until the longer side of (..., h, w, 3) has `least` or nearly."""
     factor = max(1, least // max(pictures.shape[-3:-1]))
     return pictures.repeat(factor, -3).repeat(factor, -2)
+
+
+def thicken(picture: Array, tall: int) -> Array:
+    """Rows repeated, until there are `tall` or nearly: a line of pixels is hard to see."""
+    return picture.repeat(max(1, tall // len(picture)), 0)
 
 
 def tile(pictures: Sequence[Array] | Array, columns: int = 0, least: int = 1, gap: int = GAP) -> Array:

@@ -11,12 +11,12 @@ from netspec.pictures.charts import line_chart
 from netspec.pictures.colors import SERIES, gray
 from netspec.pictures.figure import Figure
 from netspec.pictures.matrices import cut
-from netspec.pictures.shapes import Drawing, Rect, Shape, Text
+from netspec.pictures.shapes import Drawing, Image, Line, Rect, Shape, Text, text_width
 from netspec.pictures.tiles import fit, tile
-from netspec.pictures.words import name_at
+from netspec.pictures.words import name_at, when
 from netspec.seeing.seen import Array
 
-__all__ = ["class_color", "describe_output", "draw_output"]
+__all__ = ["class_color", "describe_boxes", "describe_output", "draw_output"]
 
 MOST_CLASSES = 256
 TOP = 10
@@ -27,6 +27,10 @@ LEAST = 32
 """Steps from which on numbers along an axis are a wave."""
 POINTS, SIDE = 2000, 256
 """Points of a waveform, some four for each pixel of its width: more of them only make the file larger."""
+TOLD = 24
+"""Numbers that are told one by one."""
+DRAWN, FRAME = 20, 384
+"""Boxes that are drawn, the surest; pixels along the picture below them."""
 
 
 def describe_output(
@@ -53,7 +57,24 @@ def describe_output(
         return {**found, "kind": "steps", "likeliest": values.argmax(0).tolist()}
     if len(shape) == 2 and shape[-1] >= LEAST and shape[0] <= len(SERIES):
         return {**found, "kind": "wave"}
-    return {**found, "kind": "numbers", "least": float(values.min()), "greatest": float(values.max())}
+    found |= {"kind": "numbers", "least": float(values.min()), "greatest": float(values.max())}
+    if values.size <= TOLD:
+        names = [name_at(labels, i) for i in range(values.size)] if values.size > 1 else ["value"]
+        return {**found, "top": list(zip(names, map(float, values.reshape(-1)), strict=True))}
+    return found
+
+
+def describe_boxes(values: Array, labels: Sequence[str] = ()) -> dict[str, Any]:
+    """What a detector lists: rows (image, class, score, corners in shares of what it saw), best first."""
+    rows = np.asarray(values, np.float64).reshape(-1, 7)
+    rows = rows[rows[:, 1] >= 0]
+    rows = rows[np.argsort(-rows[:, 2], kind="stable")]
+    boxes = [
+        {"class": name_at(labels, int(row[1])), "number": int(row[1]), "score": float(row[2]),
+         "box": row[3:].clip(0, 1).tolist()}
+        for row in rows
+    ]  # fmt: skip
+    return {"shape": list(values.shape), "labels": list(labels), "kind": "boxes", "boxes": boxes}
 
 
 def count_places(values: Array) -> dict[str, int]:
@@ -70,8 +91,15 @@ def draw_output(name: str, values: Array, said: dict[str, Any], given: Array | N
         return Figure(title, picture(values.reshape(said["shape"])), range_of(values))
     if kind == "places":
         return Figure(title, places(values, given), tell_places(said))
-    if kind == "scores":
+    if kind == "boxes":
+        count = f"{len(said['boxes'])} boxes"
+        told = count + when(len(said["boxes"]) > DRAWN, f", the {DRAWN} surest are drawn")
+        return Figure(title, draw_boxes(said["boxes"], given), told)
+    if "top" in said:
         return Figure(title, bars(said["top"], name), "")
+    if kind == "steps" and said["labels"] and all(len(each) == 1 for each in said["labels"]):
+        text = "".join(said["labels"][k] for k in said["likeliest"])
+        return Figure(title, text, "the likeliest letter after each that was read")
     if kind == "steps":
         points = [(float(t), float(k)) for t, k in enumerate(said["likeliest"])]
         told = f"the likeliest of {len(values)} classes at each step"
@@ -127,6 +155,28 @@ def tell_places(said: dict[str, Any]) -> str:
     total = sum(said["counts"].values())
     most = sorted(said["counts"].items(), key=lambda each: -each[1])
     return ", ".join(f"{name_at(said['labels'], int(i))} {n / total:.0%}" for i, n in most[:6])
+
+
+def draw_boxes(boxes: Sequence[dict[str, Any]], given: Array | None) -> Drawing:
+    """Boxes over the picture that the net was given, each in its class's colour with its score."""
+    if given is None:
+        given = np.full((1, 1, 3), 255, np.uint8)
+    scale = FRAME / max(given.shape[:2])
+    h, w = given.shape[0] * scale, given.shape[1] * scale
+    shapes: list[Shape] = [Image(0, 0, w, h, given)]
+    for each in boxes[:DRAWN][::-1]:
+        left, top, right, bottom = (n * side for n, side in zip(each["box"], (w, h, w, h), strict=True))
+        color = SERIES[each["number"] % len(SERIES)]
+        corners = ((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
+        words = f"{cut(each['class'])} {each['score']:.0%}"
+        wide = text_width(words, 11) + 4
+        x, y = max(0.0, min(left, w - wide)), max(0.0, top - 15)
+        shapes += [
+            Line(corners, color, 2),
+            Rect(x, y, wide, 15, color),
+            Text(x + 2, y + 11, words, 11, fill="#ffffff"),
+        ]
+    return Drawing(w, h, tuple(shapes))
 
 
 def bars(top: Sequence[tuple[str, float]], name: str) -> Drawing:

@@ -46,7 +46,7 @@ def look_at_all(names: Sequence[str], subject: Subject, asked: Asked) -> list[Sh
     left: dict[str, Diagnostic] = {}
     for name in [each for each in names if find_view(each).WHOLE]:
         try:
-            shown.append(look(name, subject, asked_of(name, subject, asked)))
+            shown.append(look(name, subject, narrow(name, subject, asked)))
         except SpecError as error:
             first = error.diagnostics[0]
             if not is_left_out(first, subject):
@@ -57,7 +57,7 @@ def look_at_all(names: Sequence[str], subject: Subject, asked: Asked) -> list[Sh
     return shown + only(left, (tell_left(left), []))
 
 
-def asked_of(name: str, subject: Subject, asked: Asked) -> Asked:
+def narrow(name: str, subject: Subject, asked: Asked) -> Asked:
     """What is asked of one view: INPUT is a sample, no other net; and of many samples, where it is one,
     those of a run's own data are shown.
     """

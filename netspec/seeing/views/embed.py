@@ -135,12 +135,12 @@ def neighbours(values: Array, labels: Sequence[Any]) -> float:
 def draw(seen: Seen) -> Iterator[Figure]:
     """A dot, or a thumbnail in a frame of its class's colour, for each sample."""
     labels = seen.values["labels"]
-    names = sorted({str(label) for label in labels})
+    names = sorted({str(label) for label in labels if label is not None})
     shapes: list[Shape] = []
     for i, (x, y) in enumerate(seen.arrays["places"].tolist()):
-        color = COLORS[names.index(str(labels[i])) % len(COLORS)]
+        color = COLORS[names.index(str(labels[i])) % len(COLORS) if names else 0]
         left, top = 4 + x * (SIDE - TILE - 8), 24 + y * (SIDE - TILE - 8)
-        shapes.append(Rect(left, top, TILE, TILE, color, title=str(labels[i])))
+        shapes.append(Rect(left, top, TILE, TILE, color, title=str(labels[i] or "")))
         if "thumbnails" in seen.arrays:
             shapes.append(Image(left + 2, top + 2, TILE - 4, TILE - 4, seen.arrays["thumbnails"][i]))
     for i, name in enumerate(names[:20]):

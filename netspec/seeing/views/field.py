@@ -14,7 +14,7 @@ from netspec.analysis.field.receptive_field import as_json
 from netspec.diagnostics import fail
 from netspec.pictures.colors import heat
 from netspec.pictures.figure import Figure
-from netspec.pictures.tiles import tile
+from netspec.pictures.tiles import enlarge, thicken
 from netspec.seeing.finite import check_finite
 from netspec.seeing.samples import samples_of
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
@@ -26,7 +26,7 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 WHOLE = True
 TAKES = (*SAMPLE, "layer", "unit", "count")
 DRAWS, HELD = 8, 0.95
-FRAME = (80, 200, 255)
+FRAME, SIDE, BAND = (80, 200, 255), 320, 32
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
@@ -116,12 +116,12 @@ def draw(seen: Seen) -> Iterator[Figure]:
     values = seen.arrays["gradient"]
     window = seen.values["window"]
     rows = values.reshape(-1, values.shape[-1])
-    made = tile([heat(np.sqrt(rows))], least=320, gap=0)
-    factor = made.shape[1] // rows.shape[1]
-    spans = [(first * factor, (last + 1) * factor - 1) for first, last in window]
-    if len(spans) == 1:
-        spans = [(0, made.shape[0] - 1), *spans]
-    (top, bottom), (left, right) = spans[-2:]
+    made = thicken(enlarge(heat(np.sqrt(rows)), SIDE), BAND)
+    spans = [[0, len(rows) - 1], *window][-2:]
+    (top, bottom), (left, right) = (
+        (first * size // count, (last + 1) * size // count - 1)
+        for (first, last), size, count in zip(spans, made.shape, rows.shape, strict=False)
+    )
     for at in (top, bottom):
         made[at, left : right + 1] = FRAME
     for at in (left, right):

@@ -11,7 +11,7 @@ import numpy as np
 from netspec.diagnostics import fail
 from netspec.pictures.colors import gray, heat
 from netspec.pictures.figure import Figure
-from netspec.pictures.tiles import tile
+from netspec.pictures.tiles import enlarge, fit, thicken, tile
 from netspec.pictures.words import only, when
 from netspec.seeing.finite import are_finite, check_finite
 from netspec.seeing.one import of_layer
@@ -27,8 +27,10 @@ MOST_LAYERS, MOST_MAPS = 16, 64
 """Of a deep net so many layers, evenly spread, of a layer so many maps: `--layer` and `--count` show
 others.
 """
-LEAST, TALL = 48, 16
-"""Pixels of a map's side, and of the height of the one row that a vector is."""
+LEAST, TALL, WIDE = 48, 16, 512
+"""Pixels of a map's side, and of the height and width of the one row that a vector is."""
+MOST_SIDE, MOST_ROW = 1600, 128
+"""Pixels along a sheet, larger maps are drawn smaller; numbers of a vector in a row."""
 INPUT = "input"
 
 
@@ -97,11 +99,29 @@ def picture(value: Array, count: int, unit: int | None) -> Array:
     """The channels of a layer."""
     value = value.astype(np.float64)
     low, high = float(value.min()), float(value.max())
-    if value.size == max(value.shape):  # a vector
-        row = heat(value.reshape(1, -1), low, high)
-        return tile([row.repeat(TALL, 0).repeat(max(1, 512 // row.shape[1]), 1)], gap=0)
+    if value.size == max(value.shape):  # a vector, a long one row below row
+        return thicken(enlarge(heat(wrap(value.ravel(), low), low, high), WIDE), TALL)
     if value.ndim == 2:  # steps and what is there at each
-        return tile([heat(value, low, high)], least=256, gap=0)
+        return thicken(enlarge(heat(value, low, high), WIDE // 2), 2 * TALL)
     planes = value.reshape(len(value), -1, value.shape[-1])
     chosen = range(count) if unit is None else [unit]
-    return tile([gray(planes[i], low, high) for i in chosen], least=LEAST if unit is None else 256)
+    least, most = (LEAST, MOST_SIDE // int(np.ceil(np.sqrt(count)))) if unit is None else (256, MOST_SIDE)
+    return tile([gray(shrink(planes[i], most), low, high) for i in chosen], least=least)
+
+
+def wrap(values: Array, fill: float) -> Array:
+    """A vector as rows of MOST_ROW numbers, the last one filled."""
+    if len(values) <= MOST_ROW:
+        return values.reshape(1, -1)
+    rows = -(-len(values) // MOST_ROW)
+    made = np.full(rows * MOST_ROW, fill)
+    made[: len(values)] = values
+    return made.reshape(rows, MOST_ROW)
+
+
+def shrink(plane: Array, most: int) -> Array:
+    """A map with `most` places along its longer side at most."""
+    h, w = plane.shape
+    if max(h, w) <= most:
+        return plane
+    return fit(plane, max(1, h * most // max(h, w)), max(1, w * most // max(h, w)))

@@ -4,16 +4,17 @@ gradient of each weight as the sum over its places.
     y = C x,   dL/dx = C^T dL/dy,   dL/dw_k = sum over places (r, c) of w_k in C of dL/dy_r x_c
 
 (seeing/unrolled.py has the source.) One filter and one of its channels, over an input of a few
-places: --layer, --unit (the filter), --window (places along a side; by default one more than the
-kernel, 4x4 for 3x3). A transposed convolution has the matrix of the convolution that it undoes.
+places: --layer, --unit (the filter), --window (places along a side; by default those of
+two windows, 4x4 for 3x3). A transposed convolution has the matrix of the convolution that it undoes.
 """
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
 from netspec.ir.field import ends
 from netspec.pictures.colors import blue_red
 from netspec.pictures.figure import Figure, Table
@@ -26,8 +27,8 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
 TAKES = ("layer", "unit", "window")
-MOST = 4_000_000
-"""Entries of a matrix that are worked out."""
+MOST = 1024
+"""Rows or columns of a matrix that are drawn."""
 TRANSPOSED, SMALL = "transposed", 400
 """Up to SMALL entries the matrix names each weight; beyond that names could not be read."""
 
@@ -35,7 +36,13 @@ TRANSPOSED, SMALL = "transposed", 400
 def see(subject: Subject, asked: Asked) -> Seen:
     """C (places of the smaller side, of the larger), the number of the weight at each entry."""
     net = subject.need_net("matrix")
-    layer = subject.layer(asked.layer) if asked.layer is not None else first_sliding(net)
+    if asked.layer is None:
+        return first_small(net, asked)
+    return write_out(net, subject.layer(asked.layer), asked)
+
+
+def write_out(net: NetSubject, layer: str, asked: Asked) -> Seen:
+    """The matrix of one layer."""
     node = net.nodes[layer]
     if not slides(net, layer):
         raise fail("NS750", f"{layer} slides no window with weights", path=net.path)
@@ -49,17 +56,14 @@ def see(subject: Subject, asked: Asked) -> Seen:
     if words is None:
         raise fail("NS750", f"the window of {layer} has sizes that are not known", path=net.path)
     reach = [d * (k - 1) + 1 for d, k in zip(words[3], kernel.shape, strict=True)]
-    space = [asked.window or n + 1 for n in reach]
-    if int(np.prod(space)) ** 2 > MOST:
-        raise fail("NS753", f"a matrix of {int(np.prod(space)):,} columns; give --window", path=net.path)
     stride, begins, finals, dilation = words
+    space = [asked.window or n + s for n, s in zip(reach, stride, strict=True)]
+    check_size(space, words, reach, net)
     mode = node.layer.border_mode
     if mode not in ("constant", "circular") and (any(begins) or any(finals)):
         raise fail(
             "NS750", f"the border of {layer} is {mode}: its entries are sums of weights", path=net.path
         )
-    if any(n + b + e < r for n, b, e, r in zip(space, begins, finals, reach, strict=True)):
-        raise fail("NS752", f"a window that reaches {reach} does not fit {space}", path=net.path)
     taps, out = place_taps(space, kernel.shape, stride, begins, finals, dilation, mode == "circular")
     made = np.where(taps >= 0, kernel.ravel()[taps.clip(0)], 0)
     turned = TRANSPOSED in node.layer.traits
@@ -69,7 +73,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     told = [f"filter {unit} of {layer}, {shape_of(kernel.shape)}, over {shape_of(space)}: {values['kind']}",
             f"C is {made.shape[0]}x{made.shape[1]}: {shape_of(space)} become {shape_of(out)}"]  # fmt: skip
     arrays = {"matrix": made, "taps": taps, "kernel": kernel}
-    return Seen("matrix", f"A convolution of {subject.name} as a matrix", told, values, arrays)
+    return Seen("matrix", f"A convolution of {net.name} as a matrix", told, values, arrays)
 
 
 def slides(net: NetSubject, layer: str) -> bool:
@@ -82,11 +86,33 @@ def slides(net: NetSubject, layer: str) -> bool:
     return net.typed.weights[node][0].name == "weight" and len(shape) == 2 + len(bottom.space)
 
 
-def first_sliding(net: NetSubject) -> str:
-    found = next((layer for layer in net.layers if slides(net, layer)), None)
-    if found is None:
-        raise fail("NS750", "no layer slides one kernel over all places", path=net.path)
-    return found
+def first_small(net: NetSubject, asked: Asked) -> Seen:
+    """The matrix of the first layer that has one of a size that can be looked at."""
+    refused: list[SpecError] = []
+    for layer in net.layers:
+        if slides(net, layer):
+            try:
+                return write_out(net, layer, asked)
+            except SpecError as error:
+                refused.append(error)
+                if asked.window or asked.unit is not None:
+                    break
+    if refused:
+        raise refused[0]
+    raise fail("NS750", "no layer slides one kernel over all places", path=net.path)
+
+
+def check_size(space: list[int], words: tuple[list[int], ...], reach: list[int], net: NetSubject) -> None:
+    """Raises SpecError NS752 where the window does not fit, NS753 for too many rows or columns."""
+    stride, begins, finals, _ = words
+    padded = [n + b + e for n, b, e in zip(space, begins, finals, strict=True)]
+    if any(n < r for n, r in zip(padded, reach, strict=True)):
+        raise fail("NS752", f"a window that reaches {reach} does not fit {space}", path=net.path)
+    out = [(n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True)]
+    rows, columns = prod(out), prod(space)
+    if max(rows, columns) > MOST:
+        fact = f"a matrix of {rows:,} rows and {columns:,} columns, of which {MOST:,} can be drawn: give --window"
+        raise fail("NS753", fact, path=net.path)
 
 
 def numbers_of(window: Any, kernel: tuple[int, ...]) -> tuple[list[int], ...] | None:

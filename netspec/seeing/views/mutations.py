@@ -54,7 +54,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     if drew:
         where = f"a sequence of {length} drawn letters"
     worst = np.unravel_index(int(np.abs(found).argmax()), found.shape)
-    told = [f"of {where}, score {whole:.4g}", f"most: {letters[places[worst[1]]]}{places[worst[1]]} to "
+    told = [f"of {where}, score {whole:.4g}", f"most: {letters[places[worst[1]]]}{places[worst[1]] + 1} to "
             f"{order[worst[0]]}, {found[worst]:+.4g}"]  # fmt: skip
     values = {
         "sample": where,
@@ -68,14 +68,14 @@ def see(subject: Subject, asked: Asked) -> Seen:
 
 
 def draw(seen: Seen) -> Iterator[Figure]:
-    """Rows are letters, columns places; the sequence stands above."""
+    """Rows are letters, columns places, counted from 1; the sequence stands above."""
     found, first = seen.arrays["mutations"], seen.values["first"]
     count = found.shape[1]
     shapes: list[Shape] = [Image(24, 34, count * CELL, 4 * CELL, blue_red(found))]
     for i, letter in enumerate(seen.values["sequence"][first : first + count]):
         shapes.append(Text(24 + (i + 0.5) * CELL, 28, letter, 10, "middle"))
-        if i % 10 == 0:
-            shapes.append(Text(24 + (i + 0.5) * CELL, 12, str(first + i), 9, "middle", "soft"))
+        if i == 0 or (first + i + 1) % 10 == 0:
+            shapes.append(Text(24 + (i + 0.5) * CELL, 12, str(first + i + 1), 9, "middle", "soft"))
     shapes += [Text(8, 34 + (i + 0.8) * CELL, letter, 10) for i, letter in enumerate(seen.values["letters"])]
     most = float(np.abs(found).max())
     told = f"blue: the score falls, red: it rises; darkest {most:.3g}"

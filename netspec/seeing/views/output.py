@@ -5,16 +5,18 @@ to the greatest value; scores of classes for each place as colours over the inpu
 as a wave; as many numbers as the picture that was given has pixels as a picture of that shape.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import enlarge, tile
 from netspec.pictures.words import when
 from netspec.seeing.one import of_output
-from netspec.seeing.outputs import describe_output, draw_output
+from netspec.seeing.outputs import describe_boxes, describe_output, draw_output
 from netspec.seeing.samples import samples_of, show_pixels
-from netspec.seeing.seen import SAMPLE, Asked, Seen
+from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
+from netspec.training.run.folder import read_classes
 
 __all__ = ["TAKES", "WHOLE", "draw", "see"]
 
@@ -31,20 +33,36 @@ def see(subject: Subject, asked: Asked) -> Seen:
     made = subject.run(sample.arrays)
     like = subject.taken[subject.picture].shape if subject.picture else ()
     arrays = {name: of_output(subject, name, value) for name, value in made.items()}
-    outputs = {
-        name: describe_output(value, subject.labels.get(name, ()), sorts(subject, name), like)
-        for name, value in arrays.items()
-    }
+    outputs = {name: describe(subject, name, value, like) for name, value in arrays.items()}
     if subject.picture:
         arrays[INPUT] = show_pixels(sample.arrays[subject.picture][0], subject.contract(subject.picture))
     told = [f"of {sample.name}" + when(sample.label is not None, f", {sample.label}")]
     told += [
         f"{name}: {said['top'][0][0]} {said['top'][0][1]:.4g}"
         for name, said in outputs.items()
-        if "top" in said
+        if said["kind"] == "scores"
     ]
     values = {"sample": sample.name, "label": sample.label, "outputs": outputs}
     return Seen("output", f"Output of {subject.name}", told, values, arrays)
+
+
+def describe(subject: Subject, name: str, value: Array, like: Sequence[int | None]) -> dict[str, Any]:
+    """What an output is, as plain values."""
+    labels = subject.labels.get(name, ())
+    if isinstance(subject, NetSubject):
+        node = next((v.node for v in subject.typed.graph.outputs if v.name == name), None)
+        if node is not None and node.layer.lists:
+            return describe_boxes(value, labels)
+    said = describe_output(value, labels, sorts(subject, name), like)
+    if (
+        said["kind"] == "steps"
+        and not labels
+        and isinstance(subject, NetSubject)
+        and subject.folder is not None
+    ):
+        letters = read_classes(subject.folder) or ()
+        said["labels"] = [*letters] if len(letters) == len(value) else []
+    return said
 
 
 def sorts(subject: Subject, name: str) -> bool:

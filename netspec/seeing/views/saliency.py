@@ -14,7 +14,7 @@ import numpy as np
 from netspec.diagnostics import fail
 from netspec.pictures.colors import heat
 from netspec.pictures.figure import Figure
-from netspec.pictures.tiles import tile
+from netspec.pictures.tiles import enlarge, thicken
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
@@ -29,6 +29,8 @@ DRAWS, NOISE = 16, 0.1
 """SmoothGrad's noise is 10 to 20 % of the range of the input (Smilkov et al. 2017); beyond some 16 draws
 the picture changes little, and it takes as many passes.
 """
+BAND = 32
+"""Pixels down of what has one row."""
 METHODS = ("gradient", "smooth", "input")
 
 
@@ -72,4 +74,4 @@ def draw(seen: Seen) -> Iterator[Figure]:
         yield over_picture("Saliency", seen.arrays["input"], found, f"for {seen.values['class']}")
     else:
         rows = found.reshape(-1, found.shape[-1])
-        yield Figure("Saliency", tile([heat(rows)], least=512, gap=0), f"for {seen.values['class']}")
+        yield Figure("Saliency", thicken(enlarge(heat(rows), 512), BAND), f"for {seen.values['class']}")

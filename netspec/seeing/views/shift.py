@@ -12,7 +12,7 @@ from netspec.analysis.field.receptive_field import explain_unshifted, fields
 from netspec.diagnostics import fail
 from netspec.pictures.colors import blue_red, gray
 from netspec.pictures.figure import Figure
-from netspec.pictures.tiles import tile
+from netspec.pictures.tiles import enlarge, thicken, tile
 from netspec.seeing.samples import samples_of
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import Subject
@@ -23,8 +23,10 @@ __all__ = ["TAKES", "WHOLE", "draw", "see"]
 
 WHOLE = True
 TAKES = (*SAMPLE, "layer", "unit", "window")
-LEAST = 160
-"""Pixels of a side: three pictures stand side by side on a telephone held across."""
+LEAST, BAND = 160, 24
+"""Pixels of a side: three pictures stand side by side on a telephone held across; and down of what has
+one row.
+"""
 
 
 def see(subject: Subject, asked: Asked) -> Seen:
@@ -77,10 +79,14 @@ def draw(seen: Seen) -> Iterator[Figure]:
     """The two, and their difference."""
     left, right = (rows_of(seen.arrays[name]) for name in ("f(g(x))", "g(f(x))"))
     low, high = float(min(left.min(), right.min())), float(max(left.max(), right.max()))
-    pictures = [gray(left, low, high), gray(right, low, high), blue_red(left - right)]
+    pictures = [
+        thicken(enlarge(each, LEAST), BAND)
+        for each in (gray(left, low, high), gray(right, low, high), blue_red(left - right))
+    ]
+    columns = 3 if len(left) > 1 else 1
     most = float(np.abs(left - right).max(initial=0))
     told = f"f(g(x)), g(f(x)), and the first without the second, darkest {most:.3g}"
-    yield Figure(f"{seen.values['layer']}, shifted by {seen.values['shift']}", tile(pictures, 3, LEAST), told)
+    yield Figure(f"{seen.values['layer']}, shifted by {seen.values['shift']}", tile(pictures, columns), told)
 
 
 def rows_of(values: Array) -> Array:
