@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from onnx import helper, numpy_helper
 
 from netspec.serving.engine import open_model
@@ -55,7 +56,7 @@ class Server:
         self.line = self.process.stdout.readline()
         self.limits = self.process.stdout.readline()
         watchdog.cancel()
-        found = re.fullmatch(r"serving (.+) on http://(\S+):(\d+)(?: and grpc://(\S+))?\n", self.line)
+        found = re.fullmatch(r"serving (.+) on https?://(\S+):(\d+)(?: and grpcs?://(\S+))?\n", self.line)
         assert found, f"{self.line!r} {self.process.communicate()[1]}"
         self.name, self.host, self.port = found[1], found[2], int(found[3])
         self.address, self.grpc = f"{self.host}:{self.port}", found[4]
@@ -147,6 +148,18 @@ class Inside:
         body, length = pack(inputs)
         head = f"POST /v2/models/{model}/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         return f"{head}Inference-Header-Content-Length: {length}\r\n\r\n".encode() + body
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """PEM files of a certificate for this machine's own address, and of its key."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+               "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]  # fmt: skip
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("openssl makes no certificate here")
+    return cert, key
 
 
 class Halting:

@@ -4,8 +4,11 @@ import contextlib
 import http.client
 import json
 import queue
+import re
+import ssl
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +18,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from click.testing import CliRunner
-from serving_parts import Halting, Inside, Server, infer, random
+from serving_parts import Halting, Inside, Server, infer, make_certificate, random
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -24,7 +27,7 @@ from netspec.serving.doorkeeper import Doorkeeper
 from netspec.serving.lifecycle import Ways
 from netspec.serving.limits import Limits
 from netspec.serving.rpc.messages import make_pool, messages
-from netspec.serving.rpc.server import REFUSED, Address
+from netspec.serving.rpc.server import REFUSED, STREAMS, Address
 from netspec.serving.rpc.wire import check_parts
 from netspec.serving.tensors import RequestError
 
@@ -392,6 +395,53 @@ def test_a_signal_loses_nothing_and_an_open_stream_holds_nobody(models: Path, di
         assert found.empty()  # the stream ended, it was not cut off
         for answer in answers:
             np.testing.assert_allclose(answer.result().as_numpy("h12"), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_tls_and_workers(models: Path, direct: Callable, tmp_path: Path) -> None:
+    """New connections reach both workers; each answers by the certificate, and nobody without it."""
+    cert, key = make_certificate(tmp_path)
+    options = ["--workers", "2", "--grpc-port", "0", "--tls-cert", str(cert), "--tls-key", str(key)]
+    server = Server([str(models / "lenet.onnx"), "--device", "cpu", *options])
+    assert server.line.split()[3].startswith("https://") and server.line.split()[5].startswith("grpcs://")
+    expected, apart = direct("lenet", data=DATA)["prob"], [("grpc.use_local_subchannel_pool", 1)]
+    asked, counts = 0, dict[bytes, float]()
+    while len(counts) < 2 or not all(counts.values()):
+        assert asked < 64  # each connection goes to either by a hash
+        asked += 1
+        with triton.InferenceServerClient(
+            server.grpc, ssl=True, root_certificates=str(cert), channel_args=apart
+        ) as client:
+            found = client.infer("lenet", [tensor("data", DATA)]).as_numpy("prob")
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+        metrics = f"https://{server.address}/metrics"
+        with urllib.request.urlopen(metrics, context=ssl.create_default_context(cafile=cert)) as answer:
+            text = answer.read()
+        answered = re.findall(rb"^netspec_requests_total\{.*\} (\S+)", text, re.M)
+        counts[re.findall(rb"^netspec_process (\S+)", text, re.M)[0]] = sum(map(float, answered))
+    with triton.InferenceServerClient(server.grpc, channel_args=apart) as plain:
+        assert refused(lambda: plain.is_server_live(client_timeout=5))[0] == "UNAVAILABLE"
+    assert server.stop() == (0, "", "")
+
+
+def test_calls_of_one_connection(served: Inside) -> None:
+    """One more than those waits; another connection does not."""
+    apart = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(served.grpc, apart) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        asked = service_pb2.ServerLiveRequest()
+        hold = threading.Event()
+        streams = [stub.ModelStreamInfer(iter(hold.wait, True)) for _ in range(STREAMS)]
+        with pytest.raises(grpc.RpcError) as error:
+            for _ in range(20):  # until all streams have begun
+                stub.ServerLive(asked, timeout=0.5)
+        assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        with grpc.insecure_channel(served.grpc, apart) as other:
+            assert service_pb2_grpc.GRPCInferenceServiceStub(other).ServerLive(asked, timeout=20).live
+        streams[0].cancel()
+        assert stub.ServerLive(asked, timeout=20).live
+        for stream in streams:
+            stream.cancel()
+        hold.set()
 
 
 def in_progress(server: Server) -> Iterator[float]:

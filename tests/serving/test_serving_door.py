@@ -2,12 +2,11 @@
 
 import json
 import ssl
-import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
-from serving_parts import Inside
+from serving_parts import Inside, make_certificate
 
 from netspec.diagnostics import SpecError
 from netspec.serving.doorkeeper import Doorkeeper, read_keys
@@ -62,13 +61,7 @@ def test_ids_log_and_origins(models: Path, capfd: pytest.CaptureFixture[str]) ->
 
 
 def test_https(models: Path, tmp_path: Path) -> None:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-               "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]  # fmt: skip
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("openssl makes no certificate here")
+    cert, key = make_certificate(tmp_path)
     with Inside(models / "lenet.onnx", Limits(), ways=Ways(secure=make_secure(cert, key))) as server:
         trusting = ssl.create_default_context(cafile=cert)
         with urllib.request.urlopen(f"https://{server.address}/v2/health/live", context=trusting) as answer:

@@ -3,6 +3,7 @@ GRPCInferenceService, answered by it. A refusal is a status with the sentence th
 """
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -39,6 +40,8 @@ REFUSED = {
 # So many requests of one stream are under way at a time.
 AHEAD = 16
 METADATA = 16 * 1024
+# Calls at a time of one connection; what RFC 9113, 6.5.2, calls the least that does not slow a client.
+STREAMS = 100
 """Bytes of a call's metadata, gRPC's own bound where none is given."""
 
 
@@ -84,6 +87,7 @@ class Rpc:
         options = {
             "grpc.max_receive_message_length": limits.max_body,
             "grpc.max_send_message_length": -1,
+            "grpc.max_concurrent_streams": STREAMS,
             "grpc.max_metadata_size": METADATA,
             "grpc.server_handshake_timeout_ms": round(limits.head_seconds * 1000),
             "grpc.max_connection_idle_ms": round(limits.idle_seconds * 1000),
@@ -301,7 +305,9 @@ async def abort(context: Any, error: RequestError) -> None:
 
 
 def check_installed() -> None:
-    """Raises SpecError NS747 where the extra `grpc` is missing."""
+    """Called before all else that has to do with gRPC. Raises SpecError NS747 where the extra is missing."""
+    # Its library notes every handshake that fails: any stranger could fill the log.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         import google.protobuf  # noqa: F401
         import grpc  # noqa: F401 - what is asked is whether they are there
