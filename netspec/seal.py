@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netspec.diagnostics.model import fail
 from netspec.file_reading import open_below, open_file
+from netspec.ort_format import Boxed, is_ort, read_boxed
 from netspec.strict_json import read_json
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ def check_allowed(path: str | os.PathLike[str], uncertified: bool = False) -> No
 
 def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
     """The certificate of a file that it belongs to. Raises SpecError as `check_allowed`."""
-    with open_mapped(Path(path)) as data:
-        said = properties(data, path)
+    boxed = read_box(path)
+    said = properties_of(path) if boxed is None else boxed.properties
     if said.get("netspec.certified") not in CERTIFIED:
         raise fail("NS712", why_not(said), path=os.fspath(path), notes=(DOING_WITHOUT,))
     try:
@@ -104,6 +105,11 @@ def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
         else:
             why = str(error)
         raise fail("NS715", why, path=os.fspath(path), notes=(DOING_WITHOUT,)) from error
+    if boxed is not None:
+        if not boxed.whole:
+            fact = "its bytes are not what was certified"
+            raise fail("NS713", fact, path=os.fspath(path), notes=(DOING_WITHOUT,))
+        return claim, Seal(**wanted, properties=said)
     seal = seal_of(path)
     changed = [
         name for name, hashed in (("graph", seal.graph), ("weights", seal.weights)) if hashed != wanted[name]
@@ -115,6 +121,17 @@ def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
 
 
 DOING_WITHOUT = "`--allow-uncertified` takes the file as it is"
+
+
+def read_box(path: str | os.PathLike[str]) -> Boxed | None:
+    """What a file in onnxruntime's own format says; None of any other. Raises SpecError NS715, NS720."""
+    with open_mapped(Path(path)) as data:
+        if not is_ort(data):
+            return None
+        try:
+            return read_boxed(data)
+        except ValueError as error:
+            raise fail("NS715", str(error), path=os.fspath(path), notes=(DOING_WITHOUT,)) from error
 
 
 def properties_of(path: str | os.PathLike[str]) -> dict[str, str]:

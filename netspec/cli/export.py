@@ -26,15 +26,17 @@ PASSED = ("weights", "device", "allow_batch_dependence", "quantize", "opset")
 @click.argument("place", required=False, metavar="[OUT]")
 @click.option(
     "--to",
-    type=click.Choice(("onnx", "prototxt", "web")),
-    help="What to write.  [default: as the ending of -o says, else onnx]",
+    "--format",
+    "to",
+    type=click.Choice(("onnx", "ort", "prototxt", "web")),
+    help="What to write; ort: onnxruntime's own format.  [default: as the ending of -o says, else onnx]",
 )
 @click.option(
     "-o",
     "--output",
     help=(
-        "The file or folder to write, as OUT.  [default: RUN/model.onnx, or the spec's name with .onnx or"
-        " .prototxt; RUN/web]"
+        "The file or folder to write, as OUT.  [default: RUN/model.onnx, or the spec's name with .onnx,"
+        " .ort or .prototxt; RUN/web]"
     ),
 )
 @click.option("--weights", help="A safetensors file to take the weights from.")
@@ -92,7 +94,8 @@ def command(
     does, or no file is written.
 
     With --to prototxt: as Caffe's text, blocks unrolled; the weights go to NAME.caffemodel, a
-    solver of the spec's to NAME.solver.prototxt. With --to web: a folder with a page that runs the
+    solver of the spec's to NAME.solver.prototxt. With --to ort: as onnxruntime's own format, for
+    builds of it that read no other. With --to web: a folder with a page that runs the
     model in a browser, and asks no other host for anything; SPEC may be a model.onnx then.
     """
     if place and output:
@@ -100,7 +103,7 @@ def command(
     output = output or place
     if options["runtime"] and to != "web":
         raise click.UsageError("--runtime goes with --to web")
-    if options["layout"] and to in ("web", "prototxt"):
+    if options["layout"] and to in ("web", "prototxt", "ort"):
         raise click.UsageError("--layout is a folder of ONNX files")
     if to == "web":
         write_web(source, output, options, reading)
@@ -130,11 +133,39 @@ def write_file(
         write_prototxt(given, path, options["weights"], options["solver"], reading)
     elif options["solver"]:
         raise click.UsageError("--solver goes with --to prototxt")
+    elif to == "ort":
+        write_ort(source, path, options, reading)
     else:
         level = False if options["no_certify"] else options["certify"]
         made = export_onnx(source, path, options, level, reading)
         click.echo(f"wrote {made.path} ({readable(made.size)})")
         tell_certificate(made)
+
+
+def write_ort(source: str, path: Path, options: dict[str, Any], reading: "Reading") -> None:
+    """The net in onnxruntime's own format: exported as ONNX, certified, turned, and asked the
+    certificate's probes again.
+    """
+    import shutil
+    import tempfile
+
+    from netspec.exporters.ort_file import convert_to_ort
+    from netspec.file_writing import replacing
+    from netspec.serving.verify import verify
+
+    level = False if options["no_certify"] else options["certify"]
+    with tempfile.TemporaryDirectory() as drafts, replacing(path, "NS704") as draft:
+        model, turned = Path(drafts, "model.onnx"), Path(drafts, "model.ort")
+        made = export_onnx(source, model, options, level, reading)
+        convert_to_ort(model, turned)
+        found = verify(turned) if level else None
+        shutil.copyfile(turned, draft)
+    click.echo(f"wrote {path} ({readable(path.stat().st_size)})")
+    tell_certificate(made)
+    if found is not None:
+        click.echo(
+            f"as onnxruntime {found.onnxruntime} has it, {found.probes} probes are answered as certified"
+        )
 
 
 def write_web(source: str, output: str | None, options: dict[str, Any], reading: "Reading") -> None:

@@ -311,6 +311,7 @@ CODES: dict[str, Code] = {
     "NS745": Code("no form in a model server's configuration"),
     "NS746": Code("no such version of ONNX's operators"),
     "NS747": Code("gRPC is not installed"),
+    "NS760": Code("no form in onnxruntime's own format"),
     "NS669": Code("the same picture in two places", "warning"),
     "NS670": Code("solver settings do not go together"),
     "NS671": Code("nothing to train"),

@@ -9,8 +9,8 @@ from netspec.diagnostics import fail
 
 __all__ = ["Format", "format_of", "held"]
 
-Format = Literal["onnx", "prototxt"]
-ENDINGS: dict[str, Format] = {".onnx": "onnx", ".prototxt": "prototxt"}
+Format = Literal["onnx", "ort", "prototxt"]
+ENDINGS: dict[str, Format] = {".onnx": "onnx", ".ort": "ort", ".prototxt": "prototxt"}
 WRITERS = {
     ".py": "`netspec compile SPEC -o NAME.py` writes the network as Python",
     ".json": "`netspec show SPEC --json` prints the network as JSON",
@@ -40,7 +40,7 @@ def held(path: Path, wanted: Format) -> None:
     if ending in WRITERS:
         raise fail(
             "NS709",
-            f"export writes onnx or prototxt, not {ending}",
+            f"export writes onnx, ort or prototxt, not {ending}",
             path=str(path),
             notes=(WRITERS[ending],),
         )

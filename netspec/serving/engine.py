@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from netspec.diagnostics import fail
 from netspec.file_reading import open_file
 from netspec.imaging.contract import ImageContract
+from netspec.ort_format import is_ort, unbox_properties
 from netspec.seal import PROBES, check_allowed
 from netspec.serving.heads import Heads
 from netspec.serving.pictures import find_pictures
@@ -123,13 +124,9 @@ def open_model(
     """
     check_allowed(path, allow_uncertified)
     path = os.fspath(path)
-    _check_readable(path)
+    _is_own_format(path)  # whether it can be read is told before what is wrong with the device
     session = _open_session(path, device, threads)
-    metadata = {
-        k: v
-        for k, v in sorted(session.get_modelmeta().custom_metadata_map.items())
-        if k.startswith("netspec.") and k != PROBES
-    }
+    metadata = _metadata(session, path)
     inputs, outputs = (
         _read_declared(session.get_inputs(), path),
         _read_declared(session.get_outputs(), path),
@@ -150,6 +147,14 @@ def open_model(
     )
 
 
+def _metadata(session: Any, path: str) -> dict[str, str]:
+    try:
+        said = unbox_properties(session.get_modelmeta().custom_metadata_map)
+    except (ValueError, RecursionError) as error:
+        raise fail("NS721", f"its metadata: {error}", path=path) from error
+    return {k: v for k, v in sorted(said.items()) if k.startswith("netspec.") and k != PROBES}
+
+
 def give_back(device: str) -> Any:
     """Options of a run after which onnxruntime's arena holds only what is in use."""
     import onnxruntime as ort
@@ -159,10 +164,11 @@ def give_back(device: str) -> Any:
     return options
 
 
-def _check_readable(path: str) -> None:
+def _is_own_format(path: str) -> bool:
+    """Whether it is in onnxruntime's own format, whatever its name ends in. Raises SpecError NS720."""
     try:
-        with open_file(path):
-            return
+        with open_file(path) as file:
+            return is_ort(file.read(8))
     except OSError as error:
         raise fail("NS720", error.strerror or str(error), path=path) from error
 
@@ -230,6 +236,8 @@ def _session(path: str, provider: str, threads: int) -> Any:
     # Idle threads that spin would take the cores from the event loop, which is what a request waits
     # for.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if _is_own_format(path):
+        options.add_session_config_entry("session.load_model_format", "ORT")
     with _quiet(ort):
         try:
             return ort.InferenceSession(

@@ -20,7 +20,7 @@ ORDER = (
     ("record",),
     ("diagnostics",),
     ("strict_json", "strict_xml", "file_reading"),
-    ("garbage_collection", "file_writing", "read_options", "seal"),
+    ("garbage_collection", "file_writing", "read_options", "ort_format", "seal"),
     ("imaging",),
     ("caffe",),
     ("syntax", "ir"),
@@ -63,6 +63,7 @@ SERVING_KNOWS = {
     "file_reading",
     "file_writing",
     "imaging",
+    "ort_format",
     "seal",
 }
 
