@@ -24,7 +24,9 @@ __all__ = [
     "values_of",
 ]
 
-ROUNDING, SHOWN = 1e-3, 6
+ROUNDING = 1e-3
+"""How far shares may be from a sum of 1: tables hold them with three digits, float16 is as coarse."""
+SHOWN = 6
 MAPS = 3
 """Axes of labels that are maps of classes: samples, rows, columns."""
 

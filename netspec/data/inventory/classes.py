@@ -25,6 +25,7 @@ READ = 20
 SOME = 256
 """Samples that are read where labels lie with them on disk, spread evenly."""
 AT_ONCE = 16
+"""Samples that are read together: their other fields may be large, and none of them is kept."""
 IGNORING = "`loss_param: {ignore_label: 255}` at the loss leaves pixels of 255 out"
 
 

@@ -16,6 +16,7 @@ MANY = 2_000
 TOLD = 1_000
 """Samples that are named of each kind: the others are counted."""
 CHUNK = 256
+"""Samples that are read together: enough for numpy to be quick, few enough to lie in a cache."""
 
 
 class FieldFacts(NamedTuple):

@@ -24,6 +24,7 @@ EACH = 8
 """Pictures of a class; CLASSES: of so many classes."""
 CLASSES = 100
 SIDE = 96
+"""Pixels: with CLASSES times EACH pictures the page stays at a few MB."""
 LISTED = 200
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; background: #fff }

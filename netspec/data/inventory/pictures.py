@@ -27,6 +27,10 @@ END = 1 << 10
 """Bytes at either end that tell files of one length apart, and whether a file was cut short."""
 HEAD = 1 << 14
 """Bytes that are read of a file of which the header alone is wanted: it lies in them mostly."""
+MARGIN = 16
+"""Bytes at the end among which a format's last mark is looked for: a chunk's checksum, and the zeros or
+the line end that some writers add, may follow it.
+"""
 CLOSING = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
 Decoder = Callable[[Image.Image], Array]
 """The values of an opened picture. Raises what Pillow raises, SpecError."""
@@ -94,22 +98,24 @@ def look_at(
                 return known
         with open_in(path, roots) as file:
             stat = os.fstat(file.fileno())
-            found = Picture(stat.st_size, stat.st_mtime_ns, words=words)
-            return look_into(file, found, str(path), decode, decoding)
+            return look_into(file, (stat.st_size, stat.st_mtime_ns), str(path), decode, decoding, words)
     except OSError as error:
         return Picture().blame(reading_error(path, error))
 
 
-def look_into(file: BinaryIO, found: Picture, name: str, decode: Decoder, decoding: bool) -> Picture:
-    """The facts of an open file."""
-    data = file.read(min(found.size, MAX_BYTES) + 1 if decoding else HEAD)
-    ends = data[:END], data[-END:] if len(data) >= found.size else read_tail(file, found.size)
-    found = found._replace(mark=zlib.crc32(ends[1], zlib.crc32(ends[0], found.size & 0xFFFFFFFF)))
+def look_into(
+    file: BinaryIO, version: tuple[int, int], name: str, decode: Decoder, decoding: bool, words: str
+) -> Picture:
+    """The facts of an open file. version: its bytes and the time of its last change."""
+    size, time = version
+    data = file.read(min(size, MAX_BYTES) + 1 if decoding else HEAD)
+    ends = data[:END], data[-END:] if len(data) >= size else read_tail(file, size)
+    mark = zlib.crc32(ends[1], zlib.crc32(ends[0], size & 0xFFFFFFFF))
     header = None if decoding else read_header(data)
-    if header is not None:
-        plain = found._replace(**header._asdict())
-        if ends_well(plain, *ends):
-            return plain
+    if header is not None and ends_well(header.format, size, *ends):
+        kind, mode, width, height = header
+        return Picture(size, time, mark, kind, mode, width, height, words=words)
+    found = Picture(size, time, mark, words=words)
     try:
         with picture_faults(name, found.size):
             if len(data) > MAX_BYTES:
@@ -119,7 +125,7 @@ def look_into(file: BinaryIO, found: Picture, name: str, decode: Decoder, decodi
             found = found._replace(
                 format=image.format or "", mode=tell_mode(image), width=width, height=height
             )
-            if decoding or not ends_well(found, *ends):
+            if decoding or not ends_well(found.format, size, *ends):
                 found = tell_values(found, decode(image))
     except SpecError as error:
         return found.blame(error)
@@ -144,12 +150,12 @@ def tell_values(found: Picture, values: Array) -> Picture:
     return found
 
 
-def ends_well(found: Picture, head: bytes, tail: bytes) -> bool:
+def ends_well(kind: str, size: int, head: bytes, tail: bytes) -> bool:
     """Whether a file ends as those of its format do. Where a format says nothing, it may not."""
-    if found.format in CLOSING:
-        return CLOSING[found.format] in tail[-16:]
-    if found.format == "WEBP":
-        return int.from_bytes(head[4:8], "little") + 8 <= found.size
-    if found.format == "BMP":
-        return int.from_bytes(head[2:6], "little") <= found.size
+    if kind in CLOSING:
+        return CLOSING[kind] in tail[-MARGIN:]
+    if kind == "WEBP":
+        return int.from_bytes(head[4:8], "little") + 8 <= size
+    if kind == "BMP":
+        return int.from_bytes(head[2:6], "little") <= size
     return False

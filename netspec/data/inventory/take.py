@@ -38,6 +38,9 @@ LISTED = 20
 """Files that a finding names; the others are counted."""
 ALL = ": `netspec data --json` lists them all"
 STEP = 512
+"""Pictures between two looks at the room that is left for keeping them; labels without names that are
+counted apart: more different ones are mostly no classes.
+"""
 Known = Mapping[str, Picture]
 Tick = Callable[[int], None]
 
@@ -181,7 +184,7 @@ class Look(NamedTuple):
     def at_sample(self, folder: ImageFolder, index: int) -> list[tuple[str, Picture]]:
         """All files of a sample by their paths, its picture first."""
         files = folder.files_of(index)
-        found = [(str(file.path), self.at_file(file, self.decoding or file.always)) for file in files]
+        found = [self.at_file(file, self.decoding or file.always) for file in files]
         picture = found[0][1]
         folder.lengths[index] = picture.size
         if picture.plain:
@@ -190,8 +193,8 @@ class Look(NamedTuple):
             return compare(folder, index, found)
         return found
 
-    def at_file(self, file: ImageFile, decoding: bool) -> Picture:
-        """The facts of a file."""
+    def at_file(self, file: ImageFile, decoding: bool) -> tuple[str, Picture]:
+        """A file's path, and its facts."""
 
         def decode(image: Image.Image) -> Array:
             values = file.decode(image)
@@ -199,8 +202,9 @@ class Look(NamedTuple):
                 file.keep(values)
             return values
 
-        known = self.known.get(str(file.path), UNKNOWN)
-        return look_at(file.path, file.roots, decode, decoding, known, file.words)
+        path = str(file.path)
+        known = self.known.get(path, UNKNOWN)
+        return path, look_at(file.path, file.roots, decode, decoding, known, file.words)
 
 
 def compare(folder: ImageFolder, index: int, found: list[tuple[str, Picture]]) -> list[tuple[str, Picture]]:

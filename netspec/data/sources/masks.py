@@ -45,6 +45,7 @@ ENDINGS = (
 """What stands behind a picture's name in that of its mask, in data that are published so."""
 SHOWN = 6
 MOST = 256
+"""Classes that a byte tells apart: masks with fewer are kept at an eighth of the labels' int64."""
 Color = tuple[int, int, int]
 
 
