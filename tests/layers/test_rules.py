@@ -347,6 +347,12 @@ def test_an_image_list_says_what_it_holds(
     )
 
 
+def test_sizes_that_must_be_known_are_all_named() -> None:
+    text = "input: {x: [N, 3, W]}\nlayers:\n  - {name: l, type: LayerNorm, axis: 1, num_axes: 2, affine: false}\n"
+    (found,) = check_source(Source("one.yaml", text))
+    assert found.code == "NS304" and found.fact.endswith("the normalised sizes must be known: they are 3, W")
+
+
 def test_statistics_that_nobody_gathered_count_as_zero() -> None:
     x = torch.randn(4, 3, 5)
     fresh = BatchNorm(3, eps=0.25).eval()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics.model import Diagnostic, Edit, Fix
+from netspec.repair.autofix import keep_helpful_fixes
 from netspec.repair.check import check_source, fix_source
-from netspec.source import Source
+from netspec.source import Source, Span
 from netspec.syntax.paths import zoo_specs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,3 +88,22 @@ def places_are_in_the_text(source: Source, found: list[Diagnostic]) -> None:
             if span.source.name == source.name:
                 assert span.source.text == source.text
                 assert 0 <= span.start <= span.end <= len(source.text)
+
+
+def test_each_fix_is_judged_by_itself() -> None:
+    """One that helps keeps its edit, one that makes the same fault of another word is not offered, words alone stay."""
+    written = {"a": "A", "b": "c", "d": "D", "e": ""}
+
+    def check(source: Source) -> list[Diagnostic]:
+        found = []
+        for at, word in enumerate(source.text):
+            if word.islower():
+                span, new = Span(source, at, at + 1), written.get(word, "")
+                fix = Fix(f"write {new or 'another'}", (Edit(span, new),) if new else ())
+                found.append(Diagnostic("NS102", f"{word} is small", span, fixes=(fix,)))
+        return found
+
+    source = Source("s.yaml", "a b d e")
+    told = keep_helpful_fixes(check(source), source, check)
+    assert [[fix.text for fix in d.fixes] for d in told] == [["write A"], [], ["write D"], ["write another"]]
+    assert [bool(fix.edits) for d in told for fix in d.fixes] == [True, True, False]

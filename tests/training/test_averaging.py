@@ -9,6 +9,7 @@ import torch
 
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.recipes import AverageSection
+from netspec.torch_modules.batch_norm import SlopeBatchNorm
 from netspec.training.loop import train
 from netspec.training.observers.averaging import Averaging
 from netspec.training.observers.statistics import gather
@@ -156,3 +157,22 @@ def test_a_damaged_average_is_a_finding(tmp_path: Path) -> None:
         with pytest.raises(SpecError) as error:
             train(replace(job(words(max_iter=20)), average=said), tmp_path, device="cpu", resume=True)
         assert {d.code for d in error.value.diagnostics} == {code}
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_mean_that_fades_from_zero_is_that_of_the_batches(momentum: float, count: int) -> None:
+    """Of batches that are alike the very mean and variance, however many there were."""
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = SlopeBatchNorm(3, 2, momentum=momentum)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.norm(x)  # type: ignore[no-any-return]
+
+    net, x = Net().train(), torch.randn(64, 3) * 2 + 5
+    gather(net, iter([{"x": x}] * count))
+    assert torch.allclose(net.norm.mean.flatten(), x.mean(0), rtol=1e-4)
+    assert torch.allclose(net.norm.variance.flatten(), x.var(0, correction=0), rtol=1e-4)
