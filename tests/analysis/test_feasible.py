@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from netspec.analysis.sizes.feasible import FARTHEST, FURTHER, sizes_to_try
 from netspec.diagnostics.model import Diagnostic
 from netspec.repair.check import check_source
 from netspec.source import Source
@@ -122,3 +123,10 @@ def test_layers_that_only_need_room_are_passed_by() -> None:
     found = only(HEAD + room + last)
     assert "Eltwise sum" in found.fact
     assert "(H = 801 + 2n)" in found.fact
+
+
+def test_the_greatest_sizes_are_tried_first_and_all_small_ones() -> None:
+    found = list(sizes_to_try((), "n"))
+    assert found[:31] == [2**power for power in range(30, -1, -1)]
+    assert min(found) == 1 and set(range(1, FARTHEST + 1)) <= set(found)
+    assert {2**power + by for power in FURTHER for by in (-1, 0)} <= set(found)

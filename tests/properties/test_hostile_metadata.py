@@ -269,3 +269,18 @@ def test_facts_of_a_solver(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_facts_of_many_solvers(tmp_path: Path) -> None:
     assert solver_facts(tmp_path, range(100, 600)) > 250
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        ({"color": "rgb", "scale": "much"}, "'much' is no scale"),
+        ({"color": "pink", "scale": 2}, "'pink' is no color"),
+        ({"color": "rgb", "mean_value": [1, "x", 3], "scale": 2}, "[1, 'x', 3] is no mean_value"),
+    ],
+)
+def test_the_word_that_is_wrong_is_named(words: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        contract_of(words, "x", "m.onnx")
+    (found,) = caught.value.diagnostics
+    assert found.code == "NS721" and f"netspec.image.x: {wrong} that" in found.fact
