@@ -178,8 +178,18 @@ def check_labels(
             f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
             f"{place(first + int(at[0]))} has {labels[at]}{tell_spot(labels.shape, at)}",
             path=name,
-            notes=notes_on_label(labels[at], labels, rule),
+            notes=(*notes_on_label(labels[at], labels, rule), *tell_others(wrong, first, place)),
         )
+
+
+def tell_others(wrong: Array, first: int, place: Callable[[int], str]) -> tuple[str, ...]:
+    """Where labels are no classes either, beside the first of them."""
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(1))[1:].tolist()
+    if not rows:
+        return ()
+    names = [place(first + row) for row in rows[:SHOWN]]
+    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
+    return (f"so it is with {', '.join(names)}{more}",)
 
 
 def tell_spot(shape: tuple[int, ...], at: Sequence[Any]) -> str:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from netspec.cli import group
 from netspec.cli.inventory_text import sound_lines, tell_sizes
-from netspec.data.binding import LabelRule
+from netspec.data.binding import LabelRule, check_labels
 from netspec.data.identity import identify
 from netspec.data.inventory.cache import NAME, read_cache, write_cache
 from netspec.data.inventory.classes import judge_labels
@@ -26,6 +26,7 @@ from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.pictures import Picture, look_at
 from netspec.data.inventory.take import Inventory, judge, take_inventory
 from netspec.data.source import Array, ArraySource, Field, Rows, Source, Subset
+from netspec.diagnostics import SpecError
 from netspec.imaging.decode import to_pixels
 from netspec.imaging.headers import read_header
 from netspec.imaging.remarks import Remarks
@@ -432,3 +433,15 @@ def test_headers_are_those_that_pillow_reads() -> None:
                 bad[at] = random.randint(256)
             found = read_header(bytes(bad))
             assert found is None or found.width * found.height <= 1 << 26
+
+
+def test_every_label_that_is_no_class_is_counted_and_some_are_placed() -> None:
+    labels = np.array([0, 3, 1, -1, 2, *[7] * 8])
+    with pytest.raises(SpecError) as caught:
+        check_labels(labels, LabelRule(3, (-1,)), "t.csv", 10, "line {}".format)
+    (found,) = caught.value.diagnostics
+    assert "line 11 has 3" in found.fact
+    assert found.notes[-1] == f"so it is with {', '.join(f'line {n}' for n in range(15, 21))} and 2 more"
+    with pytest.raises(SpecError) as caught:
+        check_labels(np.array([0, 3, 1]), LabelRule(3), "t.csv")
+    assert not caught.value.diagnostics[0].notes
