@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import http from "node:http"; import fs from "node:fs"; import path from "node:path";
+import { drop } from "./drop.mjs";
 const require = createRequire(process.env.NODE_MODULES + "/");
 const { chromium } = require("playwright-core");
 const [folder, chrome, axe, ...files] = process.argv.slice(2);
@@ -28,6 +29,10 @@ try {
       found.answers[path.basename(file)] = await page.evaluate(() => globalThis.told);
     }
     if (scheme === "light") {
+      await page.evaluate(() => { globalThis.told = null; });
+      found.over = await drop(page, "#drop", files[0]);
+      await page.waitForFunction(() => globalThis.told, null, { timeout: 60000 });
+      found.dropped = await page.evaluate(() => globalThis.told);
       await page.evaluate(() => { globalThis.told = null; });
       await page.focus("#pad");
       for (const key of [" ", "ArrowUp", "ArrowUp", "ArrowUp"]) await page.keyboard.press(key);

@@ -1,6 +1,7 @@
 // The page of a running server, as a person meets it: node server.mjs ADDRESS CHROMIUM AXE.JS PICTURE; prints JSON.
 import { createRequire } from "node:module";
 import fs from "node:fs";
+import { drop } from "./drop.mjs";
 const require = createRequire(process.env.NODE_MODULES + "/");
 const { chromium } = require("playwright-core");
 const [base, chrome, axe, picture] = process.argv.slice(2);
@@ -23,6 +24,10 @@ try {
     await page.setInputFiles("#file", picture);
     await page.waitForSelector("#answers table", { timeout: 60000 });
     found.classes = await page.innerText("#answers table");
+    await page.evaluate(() => document.querySelector("#answers").replaceChildren());
+    found.over = await drop(page, "#drop", picture);
+    await page.waitForSelector("#answers table", { timeout: 60000 });
+    found.dropped = await page.innerText("#answers table");
     found.wide = await page.evaluate(() => document.documentElement.scrollWidth);
     if (process.env.SHOT) await page.screenshot({ path: `${process.env.SHOT}-${scheme}.png`, fullPage: true });
     await page.evaluate(fs.readFileSync(axe, "utf8")).catch(() => null);

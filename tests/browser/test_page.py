@@ -86,6 +86,8 @@ def test_the_page_in_a_browser(model: Path, tmp_path: Path) -> None:
         wanted = {each["index"]: each["score"] for each in said["outputs"]["prob"]["top"]}
         got = found["answers"][file.name]["prob"]
         assert got == pytest.approx([wanted[i] for i in range(3)], abs=1e-4), file.name
+    assert found["dropped"]["prob"] == pytest.approx(found["answers"][files[0].name]["prob"], abs=1e-6)
+    assert found["over"] == [True, False]
     assert {url.startswith(found["base"]) for url in found["asked"]} == {True}
     assert found["wrong"] == [] and found["axe"] == {"light": [], "dark": []}
     assert found["wide"] <= 390

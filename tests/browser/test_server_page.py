@@ -81,6 +81,7 @@ def test_a_person_asks_by_json_and_by_a_picture(served: Inside, tmp_path: Path) 
     assert "data\tFP32 [any, 3, 1, 1]" in found["tensors"]
     assert json.loads(found["numbers"]) == [0, 0, 0]
     assert found["classes"].split("\n")[-3:] == ["<b>day</b>\t250.0", "class 2\t30.00", "night\t10.00"]
+    assert (found["dropped"], found["over"]) == (found["classes"], [True, False])
     assert found["refused"].startswith("the request must be JSON: ")
     assert found["wide"] == 390
     assert found["axe"] == {"light": [], "dark": []}
