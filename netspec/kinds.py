@@ -4,7 +4,7 @@ accept alike. Knows no parameter.
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import isnan
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Protocol, Union, get_args, get_origin
 
@@ -17,7 +17,7 @@ __all__ = [
     "Node",
     "Reject",
     "Schema",
-    "is_nan",
+    "is_not_finite",
     "kind_of",
     "merge_schemas",
 ]
@@ -111,13 +111,14 @@ def read_int(node: Any, bounds: Bounds) -> int:
     return value
 
 
-def is_nan(value: Any) -> bool:
-    return isinstance(value, float) and isnan(value)
+def is_not_finite(value: Any) -> bool:
+    """Whether a value is infinite or NaN: JSON has neither, and no setting means one."""
+    return isinstance(value, float) and not isfinite(value)
 
 
 def read_float(node: Any, bounds: Bounds) -> float:
     value = node.value
-    if type(value) not in (int, float) or is_nan(value) or not bounds.allow(value):
+    if type(value) not in (int, float) or is_not_finite(value) or not bounds.allow(value):
         raise Reject(node)
     return float(value)
 
@@ -281,12 +282,12 @@ SPECIFIC = {
 
 def json_type(value: Any) -> str:
     """The JSON type of a node's value: a number without a fraction is an integer, as JSON Schema
-    counts; NaN, which JSON lacks, is text.
+    counts; infinity and NaN, which JSON lacks, are text.
     """
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, float):
-        if isnan(value):
+        if is_not_finite(value):
             return "string"
         if value.is_integer():
             return "integer"

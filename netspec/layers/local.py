@@ -89,10 +89,13 @@ class MappedConvolution(
         return self.table
 
     def count(self, x: TensorType) -> int:
+        # not written out: a number of the file would decide how much memory that takes
+        if self.table is None:
+            return read_channels(x) * sizes.number(self.num_output)
         return sum(map(len, self.entries(x)))
 
     def infer(self, x: TensorType) -> TensorType:
-        self.entries(x)
+        self.count(x)
         return super().infer(x)
 
     def weights(self, x: TensorType) -> Iterator[Weight]:

@@ -153,6 +153,7 @@ class Scale(
         yield accepts("{axis: 0, num_axes: -1}", "2,3,4 -> 2,3,4", weights=24)
         yield accepts("{num_axes: 0, bias_term: true}", "N,3,4 -> N,3,4", weights=2)
         yield accepts("{axis: -1}", "N,T,4 -> N,T,4", weights=4)
+        yield accepts("{num_axes: 0, axis: 9, bias_term: true}", "N,3,4 -> N,3,4", weights=2)
         yield accepts("{}", "N,3,4,W; 3,4 -> N,3,4,W", weights=0)
         yield accepts("{axis: 0, bias_term: true}", "2,3,H; 2,3 -> 2,3,H", weights=6)
         yield accepts("{axis: 0}", "N,C,H,W; N,C -> N,C,H,W", weights=0)

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
-from netspec.kinds import Bounds, Reject, Schema, is_nan
+from netspec.kinds import Bounds, Reject, Schema, is_not_finite
 from netspec.record import Record
 from netspec.source import Span
 from netspec.syntax.located import Located
@@ -104,13 +104,13 @@ def with_spared(found: list[Diagnostic], spared: int) -> list[Diagnostic]:
 
 
 def as_json(tree: Located) -> Any:
-    """The tree as JSON Schema sees it: JSON has no NaN, so that is the text it was written as."""
+    """The tree as JSON Schema sees it: JSON has no infinity and no NaN, so these are the text they were written as."""
     value = tree.value
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [as_json(item) for item in value]
-    if is_nan(value):
+    if is_not_finite(value):
         return tree.text
     return value
 

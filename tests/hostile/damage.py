@@ -1,8 +1,9 @@
 """Hostile bytes from a seed: sound files damaged, and texts that were made to hurt. Knows no format but by its samples."""
 
+import json
 import random
 
-__all__ = ["PAYLOADS", "damaged", "hostile_prototxt", "hostile_spec"]
+__all__ = ["NUMBERS", "PAYLOADS", "damaged", "extreme_layer", "hostile_prototxt", "hostile_spec"]
 
 PAYLOADS = (
     "r\\n        open('PWN','w').write('ran')\\n        #",
@@ -134,3 +135,42 @@ def hostile_prototxt(chance: random.Random) -> bytes:
         f"dim: {chance.choice(('1', '3', '8', *NUMBERS[:6]))}" for _ in range(chance.randrange(6))
     )
     return f'name: "t"\ninput: "data"\ninput_shape {{ {sizes} }}\n{"".join(rows)}'.encode()
+
+
+EXTREMES = (
+    ".inf",
+    "-.inf",
+    ".nan",
+    "1e308",
+    "-1e308",
+    "1e-320",
+    "2147483647",
+    "-2147483648",
+    "[.inf, 1]",
+    "[2147483647]",
+    *NUMBERS,
+)
+
+
+def extreme_layer(chance: random.Random) -> bytes:
+    """A sound example of any layer type, one or two of its parameters another number than anybody means."""
+    import yaml
+
+    from netspec.layers import every
+
+    rows = [(each, row) for each in every() if each.params for row in each.examples() if row.code is None]
+    cls, example = chance.choice(rows)
+    given = yaml.safe_load(example.parameters or "{}") or {}
+    written = {key: json.dumps(value) for key, value in given.items()}
+    for name in chance.sample([*cls.params], min(chance.randint(1, 2), len(cls.params))):
+        written[name] = chance.choice(EXTREMES)
+    bottoms = [f"b{i}" for i in range(len(example.bottoms))]
+    inputs = "".join(
+        f"  {b}: [{shape.strip('()')}]\n" for b, shape in zip(bottoms, example.bottoms, strict=True)
+    )
+    tops = [f"t{i}" for i in range(example.outputs or len(example.tops) or 1)]
+    more = "".join(f", {key}: {value}" for key, value in written.items())
+    return (
+        f"dialect: {example.dialect}\n{f'input:{chr(10)}{inputs}' if inputs else ''}layers:\n  - {{name: l, type: {cls.type},"
+        f" bottom: [{', '.join(bottoms)}], top: [{', '.join(tops)}]{more}}}\n"
+    ).encode()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.arena import run
-from tests.hostile.damage import damaged, hostile_prototxt, hostile_spec
+from tests.hostile.damage import damaged, extreme_layer, hostile_prototxt, hostile_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests" / "conformance" / "caffe" / "cases"
@@ -38,6 +38,11 @@ def compiled(chance: random.Random, folder: Path) -> list[str]:
     return ["compile", "spec.yaml", "-o", "net.py"]
 
 
+def numbers(chance: random.Random, folder: Path) -> list[str]:
+    (folder / "spec.yaml").write_bytes(extreme_layer(chance))
+    return chance.choice((["check", "spec.yaml"], ["compile", "spec.yaml", "-o", "net.py"]))
+
+
 def prototxt(chance: random.Random, folder: Path, sound: bool) -> list[str]:
     text = hostile_prototxt(chance) if not sound else damaged(chance.choice(PROTOTXTS).read_bytes(), chance)
     (folder / "net.prototxt").write_bytes(text)
@@ -56,6 +61,7 @@ MAKERS: dict[str, Maker] = {
     "specs made": partial(spec, sound=False),
     "specs damaged": partial(spec, sound=True),
     "specs compiled": compiled,
+    "numbers of layers": numbers,
     "prototxts made": partial(prototxt, sound=False),
     "prototxts damaged": partial(prototxt, sound=True),
     "weights damaged": weights,
@@ -99,6 +105,24 @@ def test_a_setting_of_many_steps_leads_nowhere(tmp_path: Path) -> None:
     assert outcome.faults == []
     assert "NS119" in outcome.words
     assert len(outcome.words) < 1000
+
+
+@pytest.mark.parametrize(
+    ("layer", "code"),
+    [
+        ("Resize, scale: .inf", 1),
+        ("PriorBox, bottom: [data, data], min_size: 3, aspect_ratio: [2, -.Inf]", 1),
+        ("Power, shift: 1e400", 1),
+        ("MappedConvolution, num_output: 2147483647, kernel_size: 3", 0),
+        ("Scale, num_axes: 0, axis: -2147483648, bias_term: true", 0),
+    ],
+)
+def test_numbers_that_nobody_means_are_answered(layer: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    spec = f"input: {{data: [N, 3, 8, 8]}}\nlayers:\n  - {{name: l, type: {layer}}}\n"
+    (tmp_path / "in" / "spec.yaml").write_text(spec)
+    outcome = run(["check", "spec.yaml"], tmp_path / "in")
+    assert (outcome.code, outcome.faults) == (code, []), outcome.words
 
 
 @pytest.mark.parametrize(

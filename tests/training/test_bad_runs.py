@@ -53,6 +53,38 @@ def test_damaged_snapshot(run: Path, name: str, damage: str) -> None:
     assert [(d.code, d.path) for d in found] == [("NS674", str(path))]
 
 
+def stored(path: Path, kind: str, shape: list[int], content: bytes) -> Path:
+    """A safetensors file of one tensor, by hand: torch writes some kinds and shapes of it only."""
+    header = {"conv.weight": {"dtype": kind, "shape": shape, "data_offsets": [0, len(content)]}}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "content", "code"),
+    [
+        ("F32", [0, 1 << 62, 1 << 62], b"", "NS674"),
+        ("F32", [1 << 40, 1 << 40], bytes(4), "NS674"),
+        ("C64", [2], bytes(16), "NS676"),
+        ("U16", [2], bytes(4), "NS676"),
+        ("F4", [4], bytes(2), "NS676"),
+    ],
+)
+def test_tensors_that_no_net_computes_with(
+    kind: str, shape: list[int], content: bytes, code: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError) as error:
+        read_tensors(stored(tmp_path / "w.safetensors", kind, shape, content))
+    assert [d.code for d in error.value.diagnostics] == [code]
+
+
+def test_small_floats_are_read_as_what_they_stand_for(tmp_path: Path) -> None:
+    path = stored(tmp_path / "w.safetensors", "F8_E4M3", [3], bytes([0x38, 0xC0, 0x7E]))
+    (read,) = read_tensors(path)[0].values()
+    assert (read.dtype, read.tolist()) == (torch.float32, [1.0, -2.0, 448.0])
+
+
 def test_no_damaged_byte_changes_the_weights(run: Path) -> None:
     """A bit flipped anywhere is refused, or (in the word that marks our metadata) leaves every tensor as it was."""
     path = run / "weights.safetensors"

@@ -15,12 +15,7 @@ __all__ = ["LINTS", "idle_bias", "lint_label_count", "lint_misaligned_joins", "t
 def idle_bias(view: View) -> Iterator[Found]:
     """NS404: a bias per channel that the mean taken next removes."""
     for node in view.nodes:
-        adds = (
-            "has_bias" in node.layer.traits
-            and node.bottoms
-            and node.layer.along(view.typed.bottoms(node)[0]) == 1
-        )
-        if not adds or not node.tops:
+        if "has_bias" not in node.layer.traits or not node.bottoms or not node.tops:
             continue
         readers = view.uses.get(node.tops[0], [])
         bias = [
@@ -30,6 +25,8 @@ def idle_bias(view: View) -> Iterator[Found]:
         ]
         if (
             bias
+            # a single number stands along no axis, whatever `axis` says
+            and node.layer.along(view.typed.bottoms(node)[0]) == 1
             and readers
             and all(map(takes_mean, readers))
             and node.tops[0] not in view.typed.graph.outputs

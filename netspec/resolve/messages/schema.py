@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from netspec.diagnostics.evidence import Computed, Unheard
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, did_you_mean, nearest
-from netspec.kinds import GREATEST, LEAST, is_nan
+from netspec.kinds import GREATEST, LEAST, is_not_finite
 from netspec.layers.common.foreign_words import has_own_meaning, instead_of_word
 from netspec.resolve.json_schema.judge import Fault
 from netspec.source import Span
@@ -355,7 +355,7 @@ def what_it_is(at: Located, wanted: list[str]) -> str:
     value = at.value
     if value is None:
         return "it is empty"
-    if is_nan(value) or (isinstance(value, float) and "integer" in wanted):
+    if is_not_finite(value) or (isinstance(value, float) and "integer" in wanted):
         return f"{show_value(at)} is not"
     for types, name in (
         ((bool,), "a boolean"),
@@ -383,7 +383,7 @@ def guess_meant(at: Located, wanted: list[str]) -> str | None:
     fits = {
         "boolean": isinstance(value, bool),
         "integer": type(value) is int,
-        "number": type(value) in (int, float) and not is_nan(value),
+        "number": type(value) in (int, float) and not is_not_finite(value),
     }
     if any(fits.get(t, False) for t in wanted):
         return meant

@@ -9,6 +9,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,19 @@ __all__ = ["BEST", "WEIGHTS", "Facts", "NamedTensor", "fit", "load_weights", "re
 
 WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
 """The files of a run: of its last snapshot, of its best test."""
+
+MOST = 1 << 62
+"""Places that a tensor's shape may count, axes of length 0 as 1: its strides are counted in 63 bits."""
+SMALL = tuple(
+    kind
+    for name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu")
+    if (kind := getattr(torch, name, None)) is not None
+)
+"""Kinds of numbers that are stored, and not computed with; float32 holds each of their values."""
+KINDS = (
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+)
 
 Facts = dict[str, Any]
 FACTS, CHECKSUM = "netspec", "crc32"
@@ -87,7 +101,7 @@ def read_tensors(path: Path, roots: Roots = None) -> tuple[dict[str, Tensor], Fa
     """The tensors of a safetensors file, below `roots`, and our facts about them (none in a foreign
     file).
 
-    NS001: no such file. NS674: damaged.
+    NS001: no such file. NS674: damaged. NS676: numbers of a kind that no weight has.
     """
     try:
         with open_in(path, roots):  # a file: what reads it opens it by its name, and would wait at a pipe
@@ -113,9 +127,26 @@ def read_tensors(path: Path, roots: Roots = None) -> tuple[dict[str, Tensor], Fa
         else:
             why = error.strerror or str(error)
         raise fail("NS001", why, path=str(path)) from error
+    for name, tensor in tensors.items():
+        if prod(max(size, 1) for size in tensor.shape) > MOST:
+            raise fail(
+                "NS674", f"{name} has a shape that cannot be counted: {[*tensor.shape]}", path=str(path)
+            )
+        if tensor.dtype not in (*KINDS, *SMALL):
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise fail(
+                "NS676", f"{name} holds numbers of the kind {kind}, which no weight has", path=str(path)
+            )
     if FACTS in metadata and facts.pop(CHECKSUM, None) != checksum(facts, tensors):
         raise fail("NS674", "its content does not match its checksum", path=str(path))
-    return tensors, facts
+    return {name: widen(tensor) for name, tensor in tensors.items()}, facts
+
+
+def widen(tensor: Tensor) -> Tensor:
+    """The same values in a kind that is computed with."""
+    if tensor.dtype in SMALL:
+        return tensor.float()
+    return tensor
 
 
 def of_others(path: Path) -> tuple[str, ...]:
