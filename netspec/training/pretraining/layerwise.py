@@ -13,8 +13,8 @@ from netspec.diagnostics import fail
 from netspec.ir.graph import TypedGraph
 from netspec.resolve.sections.recipes import PretrainSection
 from netspec.source import Span
+from netspec.training.pretraining.layers import PretrainedLayer, find_layers, read_bottom
 from netspec.training.pretraining.machine import Machine, diverge, happens
-from netspec.training.pretraining.rungs import Rung, find_rungs, read_bottom
 
 __all__ = ["Learned", "pretrain"]
 
@@ -53,21 +53,21 @@ def pretrain(
     The net runs as in a test: what it drops, and statistics, stay out of it. NS639: a layer cannot,
     or its error is no longer finite.
     """
-    rungs = find_rungs(net, typed, words.layers, place)
+    layers = find_layers(net, typed, words.layers, place)
     was = net.training
     net.eval()
     try:
         return tuple(
-            climb(net, rung, batches, words, Generator().manual_seed(seed + i), place, say)
-            for i, rung in enumerate(rungs)
+            pretrain_layer(net, layer, batches, words, Generator().manual_seed(seed + i), place, say)
+            for i, layer in enumerate(layers)
         )
     finally:
         net.train(was)
 
 
-def climb(
+def pretrain_layer(
     net: Any,
-    rung: Rung,
+    layer: PretrainedLayer,
     batches: Batches,
     words: PretrainSection,
     draw: Generator,
@@ -75,36 +75,38 @@ def climb(
     say: Callable[[str], None],
 ) -> Learned:
     """One layer, through all epochs."""
-    learner = LEARNERS[words.method](rung, words, draw, place)
+    learner = LEARNERS[words.method](layer, words, draw, place)
     errors = []
     for epoch in range(1, words.epochs + 1):
-        found = [learner(v) for v in values(net, rung, batches, words, place)]
+        found = [learner(v) for v in values(net, layer, batches, words, place)]
         errors.append(float(torch.stack(found).mean()))
         if not torch.isfinite(torch.stack(found)).all():
-            fact = f"the error of {rung.name} is no longer finite in epoch {epoch}: base_lr {words.base_lr:g}"
+            fact = (
+                f"the error of {layer.name} is no longer finite in epoch {epoch}: base_lr {words.base_lr:g}"
+            )
             raise fail("NS639", fact, span=place, notes=("a lower base_lr",))
-        say(f"pretrain {rung.name}: epoch {epoch} of {words.epochs}, error {errors[-1]:.4g}")
-    return Learned(rung.name, tuple(errors))
+        say(f"pretrain {layer.name}: epoch {epoch} of {words.epochs}, error {errors[-1]:.4g}")
+    return Learned(layer.name, tuple(errors))
 
 
 def values(
-    net: Any, rung: Rung, batches: Batches, words: PretrainSection, place: Span | None
+    net: Any, layer: PretrainedLayer, batches: Batches, words: PretrainSection, place: Span | None
 ) -> Iterator[Tensor]:
     """What a layer reads, an epoch of it."""
     for _ in range(len(batches)):
-        v = read_bottom(net, rung, next(batches))
-        if is_binary(rung, words) and not (v.min() >= 0 and v.max() <= 1):
+        v = read_bottom(net, layer, next(batches))
+        if is_binary(layer, words) and not (v.min() >= 0 and v.max() <= 1):
             fact = (
-                f"{rung.name} must read numbers from 0 to 1: they reach from {v.min():.4g} to {v.max():.4g}"
+                f"{layer.name} must read numbers from 0 to 1: they reach from {v.min():.4g} to {v.max():.4g}"
             )
             note = "visible: gaussian takes any; `image: {scale: ...}` of the input brings pixels to 0 to 1"
             raise fail("NS639", fact, span=place, notes=(note,))
         yield v
 
 
-def is_binary(rung: Rung, words: PretrainSection) -> bool:
+def is_binary(layer: PretrainedLayer, words: PretrainSection) -> bool:
     """Whether what a layer reads is drawn as probabilities: behind a sigmoid always."""
-    return rung.below or words.visible == "binary"
+    return layer.below or words.visible == "binary"
 
 
 class Autoencoder:
@@ -112,10 +114,12 @@ class Autoencoder:
     0 (Vincent et al. 2010); by the cross-entropy of each unit, or half its squared distance, summed.
     """
 
-    def __init__(self, rung: Rung, words: PretrainSection, draw: Generator, place: Span | None) -> None:
-        self.rung, self.words, self.draw = rung, words, draw
-        self.visible = torch.zeros(rung.weight.shape[1], device=rung.weight.device)
-        own = [rung.weight, self.visible, *([rung.bias] if rung.bias is not None else [])]
+    def __init__(
+        self, layer: PretrainedLayer, words: PretrainSection, draw: Generator, place: Span | None
+    ) -> None:
+        self.layer, self.words, self.draw = layer, words, draw
+        self.visible = torch.zeros(layer.weight.shape[1], device=layer.weight.device)
+        own = [layer.weight, self.visible, *([layer.bias] if layer.bias is not None else [])]
         self.tensors = [each.detach().requires_grad_() for each in own]
         self.rule = torch.optim.SGD(self.tensors, lr=words.base_lr, momentum=words.momentum)
 
@@ -125,10 +129,10 @@ class Autoencoder:
         if self.words.corruption:
             noisy = v * (1 - happens(torch.full_like(v, self.words.corruption), self.draw))
         code = linear(noisy, weight, biases[0] if biases else None)
-        if self.rung.after is not None:
-            code = self.rung.after(code)
+        if self.layer.after is not None:
+            code = self.layer.after(code)
         drawn = linear(code, weight.T, visible)
-        if is_binary(self.rung, self.words):
+        if is_binary(self.layer, self.words):
             loss = binary_cross_entropy_with_logits(drawn, v, reduction="sum") / len(v)
             drawn = torch.sigmoid(drawn)
         else:
@@ -142,15 +146,17 @@ class Autoencoder:
 class Boltzmann:
     """Moves a layer as the weights of a restricted Boltzmann machine, by contrastive divergence."""
 
-    def __init__(self, rung: Rung, words: PretrainSection, draw: Generator, place: Span | None) -> None:
-        if not rung.logistic:
-            fact = f"rbm: what follows {rung.name} must be a sigmoid, whose values are probabilities"
+    def __init__(
+        self, layer: PretrainedLayer, words: PretrainSection, draw: Generator, place: Span | None
+    ) -> None:
+        if not layer.logistic:
+            fact = f"rbm: what follows {layer.name} must be a sigmoid, whose values are probabilities"
             raise fail("NS639", fact, span=place)
-        self.words, self.draw, self.learns = words, draw, rung.bias is not None
-        hidden = rung.bias if rung.bias is not None else rung.weight.new_zeros(len(rung.weight))
-        visible = rung.weight.new_zeros(rung.weight.shape[1])
+        self.words, self.draw, self.learns = words, draw, layer.bias is not None
+        hidden = layer.bias if layer.bias is not None else layer.weight.new_zeros(len(layer.weight))
+        visible = layer.weight.new_zeros(layer.weight.shape[1])
         self.machine = Machine(
-            rung.weight.detach(), hidden.detach(), visible, gaussian=not is_binary(rung, words)
+            layer.weight.detach(), hidden.detach(), visible, gaussian=not is_binary(layer, words)
         )
         self.speed = [torch.zeros_like(each) for each in self.machine[:3]]
 

@@ -1,5 +1,5 @@
 """The layers that are pre-trained: full matrices of a net, what they read and what follows them. In: a
-compiled net and names; out: Rungs, or NS639. Knows no layer type.
+compiled net and names; out: PretrainedLayers, or NS639. Knows no layer type.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from netspec.ir.dims import product
 from netspec.ir.graph import Node, TypedGraph
 from netspec.source import Span
 
-__all__ = ["Rung", "find_rungs", "read_bottom"]
+__all__ = ["PretrainedLayer", "find_layers", "read_bottom"]
 
 CLOSE = 1e-4
 
 
-class Rung(NamedTuple):
+class PretrainedLayer(NamedTuple):
     """A layer to pre-train: its matrix (outputs, inputs) and biases, if it has some, as the net holds
     them; after: what its output goes through next, if that works unit by unit; logistic: whether that
     is a sigmoid; below: whether what it reads comes out of one.
@@ -42,7 +42,9 @@ class Reached(Exception):  # noqa: N818 - no error: it ends a forward pass where
         self.value = value
 
 
-def find_rungs(net: Any, typed: TypedGraph, names: Sequence[str], place: Span | None) -> list[Rung]:
+def find_layers(
+    net: Any, typed: TypedGraph, names: Sequence[str], place: Span | None
+) -> list[PretrainedLayer]:
     """The layers of these names. NS639: there is none of that name, or it is no full matrix."""
     nodes = {node.name: node for node in typed.graph.nodes}
     found = []
@@ -52,11 +54,11 @@ def find_rungs(net: Any, typed: TypedGraph, names: Sequence[str], place: Span | 
             note = () if near else (f"there are {', '.join(list(nodes)[:6])}",)
             fact = f"pretrain: there is no layer {name}"
             raise SpecError([Diagnostic("NS639", fact, place, fixes=write_nearest(near, None), notes=note)])
-        found.append(make_rung(net, typed, nodes[name], place))
+        found.append(make_layer(net, typed, nodes[name], place))
     return found
 
 
-def make_rung(net: Any, typed: TypedGraph, node: Node, place: Span | None) -> Rung:
+def make_layer(net: Any, typed: TypedGraph, node: Node, place: Span | None) -> PretrainedLayer:
     held = weights_of(net, typed, node)
     weight, bias = held.get("weight"), held.get("bias")
     if weight is None or not is_full(typed, node, weight):
@@ -64,7 +66,7 @@ def make_rung(net: Any, typed: TypedGraph, node: Node, place: Span | None) -> Ru
         raise fail("NS639", fact, span=place)
     after = follower(typed, node)
     module = None if after is None else net.get_submodule(net.layers[after.name][0])
-    return Rung(
+    return PretrainedLayer(
         node.name,
         net.get_submodule(net.layers[node.name][0]),
         weight,
@@ -108,13 +110,13 @@ def comes_of_sigmoid(node: Node) -> bool:
     return maker is not None and "logistic" in maker.layer.traits
 
 
-def read_bottom(net: nn.Module, rung: Rung, batch: Mapping[str, Tensor]) -> Tensor:
+def read_bottom(net: nn.Module, layer: PretrainedLayer, batch: Mapping[str, Tensor]) -> Tensor:
     """What a layer reads of a batch, (samples, inputs); the layers behind it are not run."""
 
     def stop(module: nn.Module, given: tuple[Any, ...]) -> None:
         raise Reached(given[0])
 
-    handle = rung.module.register_forward_pre_hook(stop)
+    handle = layer.module.register_forward_pre_hook(stop)
     try:
         with torch.no_grad():
             net(**batch)
@@ -122,4 +124,4 @@ def read_bottom(net: nn.Module, rung: Rung, batch: Mapping[str, Tensor]) -> Tens
         return reached.value.detach().reshape(len(reached.value), -1)
     finally:
         handle.remove()
-    raise AssertionError(f"{rung.name} was not run")
+    raise AssertionError(f"{layer.name} was not run")
