@@ -167,6 +167,52 @@ def test_what_ends_a_boosting() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("values", "iterations", "said"),
+    [
+        (np.repeat(np.eye(2), (60, 40), 0), 60, "stage 1 gets none of 100 training samples wrong"),
+        (np.zeros((100, 2)), 60, "stage 2 is no better than chance: it gets 50.0% of the weight wrong"),
+        (
+            np.repeat(np.eye(2), (60, 40), 0),
+            1,
+            "stage 1 is no better than chance: it gets 100.0% of the weight wrong",
+        ),
+    ],
+    ids=["perfect", "at-chance", "worse"],
+)
+def test_a_boosting_that_has_nothing_to_weigh(
+    values: Any,
+    iterations: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nets that get all right; that know but how often each class is drawn; that have them all the other way."""
+    line = Line(monkeypatch, capsys)
+    monkeypatch.chdir(tmp_path)
+    labels = np.repeat([0, 1], (60, 40))
+    x = values.astype(np.float32)
+    np.savez("all.npz", data_train=x, label_train=labels, data_test=x[::9], label_test=labels[::9])
+    worse = {"type": "gaussian", "std": 0} if iterations > 1 else {"type": "values", "values": [0, 1, 1, 0]}
+    layers = [
+        {"name": "ip", "type": "InnerProduct", "num_output": 2, "weight_filler": worse},
+        {"name": "prob", "type": "Softmax"},
+    ]
+    data = {"source": "npz", "path": "all.npz", "batch_size": 100}
+    solver = {"max_iter": iterations, "base_lr": 0.3 if iterations > 1 else 1e-9}
+    spec = write(
+        Path("net.yaml"),
+        input={"data": ["N", 2]},
+        layers=layers,
+        train={"data": data, "test_data": data},
+        solver=solver | {"test_interval": 0, "snapshot": 0},
+    )
+    assert line("boost", spec, "--stages", "3", "--run", "b") == 1 and "NS618" in line.err
+    assert said in line.err, line.err
+    assert not Path("b/boosted").exists()
+
+
 def test_a_net_without_classes_cannot_be_boosted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,26 @@ def test_the_first_layer_learns_before_the_second_reads_it() -> None:
     assert not torch.allclose(both["ip2.weight"], two["ip2.weight"], atol=1e-3)
 
 
+def test_a_deep_net_of_sigmoids_learns_what_it_does_not_without(tmp_path: Path) -> None:
+    """Gradients vanish in three layers of sigmoids from small weights; not from those that draw the digits."""
+    names = ["ip1", "ip2", "ip3"]
+    deep = [
+        each | {"name": f"{each['name'][:-1]}{i}", "num_output": 32} for i in (1, 2, 3) for each in STACK[:1]
+    ]
+    codes = [{"name": f"code{i}", "type": "Sigmoid"} for i in (1, 2, 3)]
+    layers = [each for pair in zip(deep, codes, strict=True) for each in pair]
+    layers += [STACK[-2] | {"name": "ip4"}, STACK[-1]]
+    pretrained = [
+        {"pretrain": {"layers": names, "epochs": 3, "method": method}} for method in ("rbm", "autoencoder")
+    ]
+    found = []
+    for words in ({}, *pretrained):
+        solver = {"base_lr": 0.1, "max_iter": 200, "test_interval": 0, "snapshot": 0}
+        spec = program(layers=layers, train=words, solver=solver)
+        found.append(train_program(spec, tmp_path / str(len(found)), device="cpu").metrics["accuracy"])
+    assert found[0] < 0.25 and found[1] > 0.45 and found[2] > 0.8, found
+
+
 def test_a_run_that_goes_on_or_starts_from_weights_does_not_pretrain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
