@@ -1,5 +1,6 @@
-"""Pictures that a training leaves in its folder: curves.png, and confusion.png where it tells classes
-apart. In: a run that has ended; out: files, and what kept one from being drawn. No run fails by them.
+"""Pictures that a training leaves in its folder: curves.png, and where it tells classes apart
+confusion.png and, of pictures, mistakes.png. In: a run that has ended; out: files, and what kept one
+from being drawn. No run fails by them.
 """
 
 from pathlib import Path
@@ -28,7 +29,9 @@ def draw_curves(run: Path) -> None:
 
 
 def draw_confusion(run: Path, device: str, reading: "Reading") -> str:
-    """confusion.png, as `netspec see confusion RUN` draws it; why not, where that is worth a line."""
+    """confusion.png and mistakes.png, as `netspec see confusion RUN` and `see mistakes RUN` draw them;
+    why not, where that is worth a line.
+    """
     from netspec.diagnostics import SpecError
 
     try:
@@ -46,12 +49,17 @@ def draw_matrix(run: Path, device: str, reading: "Reading") -> str:
     from netspec.seeing.judged import judge
     from netspec.seeing.seen import Asked
     from netspec.seeing.subject import open_subject
-    from netspec.seeing.views.confusion import draw, see
+    from netspec.seeing.views import confusion, mistakes
 
     subject = open_subject(str(run), reading=reading, device=device)
     judge(subject.need_net("confusion"), "test", MOST)
     asked = Asked(reading=reading)
-    write(run / "confusion.png", [next(draw(see(subject, asked)))])
+    write(run / "confusion.png", [next(confusion.draw(confusion.see(subject, asked)))])
+    seen = mistakes.see(subject, asked)
+    if "pictures" in seen.arrays and seen.values["shown"]:
+        write(run / "mistakes.png", [*mistakes.draw(seen)])
+    else:  # those of an earlier end may be none now
+        (run / "mistakes.png").unlink(missing_ok=True)
     return ""
 
 

@@ -324,9 +324,13 @@ def test_a_spec_from_standard_input_is_kept(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert line("train", "-", "--run", "run", "--quiet") == 0, line.err
     assert (tmp_path / "run/spec.yaml").read_text() == text
-    for name in ("curves.png", "confusion.png"):
+    for name in ("curves.png", "confusion.png", "mistakes.png"):
         with Image.open(tmp_path / "run" / name) as drawn:
             assert drawn.format == "PNG" and drawn.height > drawn.width > 300
+    for shown in (0, 100):  # a run that goes on, and errs no more, keeps no picture of before
+        monkeypatch.setattr("netspec.seeing.views.mistakes.MOST", shown)
+        assert not draw_confusion(tmp_path / "run", "cpu", PLAIN)
+        assert (tmp_path / "run/mistakes.png").exists() == (shown > 0)
     assert load_run(tmp_path / "run").program.name == "tiny"
 
 
