@@ -1,7 +1,8 @@
 """onnxruntime on the file that netspec emits, beside the file that torch's tracing exporter makes of the same network.
 
-Median latency of single runs in alternating order, one thread, and beside it the same file against itself. Aim: no worse than the tracer's.
-Run: python benchmarks/onnx_latency.py [--runs 300] [--record]
+Nodes of both files; processor time to load each; median latency of single runs; all in alternating order, one thread, beside the same file
+against itself. Aim: no worse than the tracer's.
+Run: python benchmarks/onnx_latency.py [NET ...] [--runs 300] [--record]
 """
 
 import argparse
@@ -14,6 +15,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 
@@ -22,11 +24,15 @@ from netspec import driver
 from netspec.read_options import Reading
 
 HERE = Path(__file__).resolve().parent
-NETS = (
-    ("zoo:lenet", (1, 1, 28, 28)),
-    ("zoo:resnet-18", (1, 3, 224, 224)),
-    ("zoo:squeezenet-1.1", (1, 3, 224, 224)),
-)
+NETS = {
+    "lenet": (1, 1, 28, 28),
+    "resnet-18": (1, 3, 224, 224),
+    "squeezenet-1.1": (1, 3, 224, 224),
+    "mobilenet-v1": (1, 3, 224, 224),
+    "densenet-121": (1, 3, 224, 224),
+    "resnet-152": (1, 3, 224, 224),
+}
+LOADS = 12
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
@@ -48,35 +54,62 @@ def latency(sessions: list[onnxruntime.InferenceSession], x: np.ndarray, runs: i
     return [1000 * statistics.median(t) for t in times]
 
 
+def loading(paths: list[Path]) -> list[float]:
+    """Median milliseconds of processor time to load each file, the files taking turns."""
+    times: list[list[float]] = [[] for _ in paths]
+    for turn in range(LOADS):
+        for i in range(len(paths))[:: 1 if turn % 2 else -1]:
+            begin = time.process_time()
+            session(paths[i])
+            times[i].append(time.process_time() - begin)
+    return [1000 * statistics.median(t) for t in times]
+
+
 def measure(spec: str, shape: tuple[int, ...], runs: int) -> str:
     """A row of the table. The contract of images is left out on both sides: the tracer knows none."""
     torch.manual_seed(0)
-    program = driver.load(spec, Reading(settings=(f"input.data={['N', *shape[1:]]}",)))
+    program = driver.load(f"zoo:{spec}", Reading(settings=(f"input.data={['N', *shape[1:]]}",)))
     net = netspec.compile(program, "deploy")
     x = torch.randn(shape)
     with tempfile.TemporaryDirectory() as folder:
         ours, traced = Path(folder) / "ours.onnx", Path(folder) / "traced.onnx"
         netspec.export(net, ours)
+        # weights inside, as ours are: those beside a file are mapped, and none of the time to load
         torch.onnx.export(
-            net, (x,), str(traced), dynamo=True, verbose=False, dynamic_shapes=({0: torch.export.Dim("N")},)
+            net,
+            (x,),
+            str(traced),
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            dynamic_shapes=({0: torch.export.Dim("N")},),
         )
+        counts = [len(onnx.load(path, load_external_data=False).graph.node) for path in (ours, traced)]
+        loads = loading([ours, traced])
         mine, theirs, again = latency([session(ours), session(traced), session(ours)], x.numpy(), runs)
-    return f"| {spec} | {mine:.3f} | {theirs:.3f} | {theirs / mine:.3f} | {again / mine:.3f} |"
+    cells = [*counts, *(f"{number:.1f}" for number in (*loads, mine, theirs))]
+    cells += [f"{number:.3f}" for number in (loads[1] / loads[0], theirs / mine, again / mine)]
+    return " | ".join(["| " + spec, *map(str, cells)]) + " |"
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("nets", nargs="*", default=list(NETS), metavar="NET")
     options.add_argument("--runs", type=int, default=300)
     options.add_argument("--record", action="store_true", help="append to benchmarks/results/onnx_latency.md")
     given = options.parse_args()
-    rows = [
-        measure(spec, shape, given.runs if spec == "zoo:lenet" else max(10, given.runs // 5))
-        for spec, shape in NETS
-    ]
+    rows = []
+    for spec in given.nets:
+        runs = given.runs if spec == "lenet" else max(10, given.runs // 5)
+        rows.append(measure(spec, NETS[spec], runs))
+        print(rows[-1], flush=True)
     head = (
         f"## {date.today()}: Python {platform.python_version()}, torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, "
         f"{os.cpu_count()} cores, CPU, 1 thread, batch 1\n\n"
-        "| net | netspec, ms | tracing exporter, ms | tracer / netspec | netspec / itself |\n|---|---|---|---|---|\n"
+        "Nodes, milliseconds of processor time to load, milliseconds of a run, of netspec's file and the tracing exporter's; the tracer's over"
+        " netspec's.\n\n"
+        "| net | nodes | tracer | load | tracer | run | tracer | load ratio | run ratio | netspec / itself |\n"
+        "|---|---|---|---|---|---|---|---|---|---|\n"
     )
     text = head + "\n".join(rows) + "\n"
     print(text)
