@@ -5,9 +5,11 @@ from pathlib import Path
 
 import onnx
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from netspec.diagnostics import Diagnostic
+from netspec.training.divergence import Idle
 from netspec.training.session import train_program
 from tests.training.specs import Line, program, write
 
@@ -83,3 +85,21 @@ def test_the_background_goes_with_the_model(
     assert scores[0] == pytest.approx(scores[1], rel=1e-4)
     Image.new("I;16", (8, 8), 700).save("deep.png")
     assert line("predict", "run", "deep.png") == 0 and "12 are used, in deep.png" in line.err
+
+
+@pytest.mark.parametrize(
+    ("batch", "constant"),
+    [
+        ({"x": torch.ones(4, 3)}, True),
+        ({"x": torch.arange(12.0).reshape(4, 3)}, False),
+        ({"ids": torch.ones(4, 3, dtype=torch.int64)}, False),
+        ({"wanted": torch.ones(4)}, False),
+        ({"x": torch.ones(4, 3), "ids": torch.arange(12).reshape(4, 3), "wanted": torch.arange(4.0)}, True),
+    ],
+)
+def test_inputs_are_maps_of_real_numbers(batch: dict[str, torch.Tensor], constant: bool) -> None:
+    """Not tokens, which a short text repeats, and not what is to be learnt."""
+    idle = Idle()
+    for _ in range(3):
+        idle.look([], torch.ones(()), batch)
+    assert idle.constant == constant
