@@ -7,11 +7,24 @@ in it holds all its properties after a digest of the bytes, these 64 letters tak
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["BOXED", "Boxed", "box_properties", "is_ort", "read_boxed", "seal_bytes", "unbox_properties"]
+from netspec.diagnostics.model import fail
+from netspec.file_reading import open_file
+
+__all__ = [
+    "BOXED",
+    "Boxed",
+    "box_properties",
+    "is_ort",
+    "read_boxed",
+    "require_onnx",
+    "seal_bytes",
+    "unbox_properties",
+]
 
 BOXED = "netspec.ort"
 EMPTY = "0" * 64
@@ -28,6 +41,20 @@ class Boxed(NamedTuple):
 
 def is_ort(data: memoryview | bytes) -> bool:
     return bytes(data[4:8]) == b"ORTM"
+
+
+def require_onnx(path: str | os.PathLike[str]) -> None:
+    """For what reads a graph, or hands the file to who reads no other format. Raises SpecError NS720,
+    NS721.
+    """
+    try:
+        with open_file(path) as file:
+            own = is_ort(file.read(8))
+    except OSError as error:
+        raise fail("NS720", error.strerror or str(error), path=os.fspath(path)) from error
+    if own:
+        fact = "it is in onnxruntime's own format: here the ONNX file is needed of which it was made"
+        raise fail("NS721", fact, path=os.fspath(path))
 
 
 def box_properties(properties: Mapping[str, str]) -> str:

@@ -174,6 +174,7 @@ def write_web(source: str, output: str | None, options: dict[str, Any], reading:
 
     from netspec.exporters.web.runtime import VERSION, find_runtime
     from netspec.exporters.web.site import write_page
+    from netspec.ort_format import require_onnx
     from netspec.seal import check_allowed
 
     given = Path(source)
@@ -182,11 +183,14 @@ def write_web(source: str, output: str | None, options: dict[str, Any], reading:
     else:
         folder = Path(f"{given.stem}-web")
     folder = Path(output or folder)
+    exported = given.suffix.lower() == ".onnx"
+    if exported:  # looked at before anything is fetched
+        require_onnx(given)
+        check_allowed(given)
     runtime = find_runtime(options["runtime"])
     with tempfile.TemporaryDirectory() as drafts:
         model = given
-        if given.suffix.lower() == ".onnx":
-            check_allowed(given)
+        if exported:
             name = given.stem
         else:
             model, name = Path(drafts, "model.onnx"), given.name.partition(".")[0]

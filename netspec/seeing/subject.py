@@ -270,9 +270,11 @@ class ModelSubject(Subject):
     kind = "model"
 
     def __init__(self, path: str, device: str, allow_uncertified: bool = False) -> None:
+        from netspec.ort_format import require_onnx
         from netspec.serving.engine import open_model
         from netspec.serving.predict import image_words
 
+        require_onnx(path)
         self.path, self.name, self.device = path, Path(path).stem, device
         self.model: Model = open_model(path, device, allow_uncertified=allow_uncertified)
         self.labels = self.model.labels

@@ -131,6 +131,13 @@ def test_endings(files: tuple[Path, Path], tmp_path: Path) -> None:
     spec = files[0].with_name("tiny.yaml")
     assert "NS709" in str(run("export", spec, "--to", "ort", "-o", tmp_path / "a.onnx").exception)
     assert "a folder of ONNX files" in str(run("export", spec, "--to", "ort", "--layout", "triton").exception)
+    other = tmp_path / "own.onnx"  # for what reads a graph, whatever it is called
+    other.write_bytes(files[1].read_bytes())
+    for words in (
+        ("export", other, "--to", "web", tmp_path / "page", "--runtime", tmp_path),
+        ("see", "net", other),
+    ):
+        assert "onnxruntime's own format" in str(run(*words).exception), words
     assert json.loads(certificate_of(files[1])[1].properties["netspec.seal"])
     session = onnxruntime.InferenceSession(files[1], providers=["CPUExecutionProvider"])
     assert list(session.get_modelmeta().custom_metadata_map) == ["netspec.ort"]
