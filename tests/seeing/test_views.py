@@ -159,3 +159,28 @@ def test_what_normalizes_makes_shares_of_classes(layer: str, kind: str, tmp_path
         f"  - {{name: end, type: {layer}}}\n"
     )
     assert see("output", tmp_path / "m.yaml").values["outputs"]["end"]["kind"] == kind
+
+
+@pytest.mark.parametrize("color", ["rgb", "bgr"])
+def test_planted_colours_are_drawn_as_what_they_answer_to(color: str, tmp_path: Path) -> None:
+    """A filter that reads one channel on its left is red, green or blue there, and black elsewhere."""
+    conv = {"name": "c", "type": "Convolution", "num_output": 3, "kernel_size": 2}
+    given = {"shape": ["N", 3, 8, 8], "image": {"color": color}}
+    text = json.dumps({"netspec": 1, "name": "colours", "input": {"data": given}, "layers": [conv]})
+    (tmp_path / "c.yaml").write_text(text)
+    subject = open_subject(str(tmp_path / "c.yaml"))
+    assert isinstance(subject, NetSubject)
+    planted = torch.zeros(3, 3, 2, 2)
+    planted[range(3), range(3), :, 0] = 1
+    with torch.no_grad():
+        subject.net.layer_parameters("c")[0].copy_(planted)  # type: ignore[operator]
+    seen = see("filters", subject)
+    for k in range(3):
+        one = see("filters", subject, unit=k)
+        pixels = next(iter(find_view("filters").draw(one))).pixels()
+        assert pixels is not None
+        wanted = [0, 0, 0]
+        wanted[k if color == "rgb" else 2 - k] = 255
+        h, w = pixels.shape[:2]
+        assert pixels[h // 2, w // 4].tolist() == wanted and pixels[h // 2, 3 * w // 4].tolist() == [0, 0, 0]
+    assert seen.arrays["c"].shape == (3, 3, 2, 2)

@@ -75,6 +75,14 @@ class Extent(NamedTuple):
         """The last pixel that unit 0 sees."""
         return self.last + self.width - 1
 
+    def span(self, unit: int) -> tuple[Number, Number]:
+        """The first and the last pixel that a unit sees: of its stretches those on the grid."""
+        first, last = self.first + self.stride * unit, self.last + self.stride * unit
+        if self.grid and abs(first) != inf and abs(last) != inf:
+            first = self.origin + self.grid * ceil((first - self.origin) / self.grid - EPS)
+            last = max(first, self.origin + self.grid * floor((last - self.origin) / self.grid + EPS))
+        return first, last + self.width - 1
+
     @property
     def center(self) -> float:
         """The middle of what unit 0 sees."""

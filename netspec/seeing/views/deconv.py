@@ -6,10 +6,10 @@ Zeiler, Fergus 2014 (arXiv:1311.2901), figure 2.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from netspec.analysis.field.receptive_field import Extent
 from netspec.data.samples import Sample
 from netspec.diagnostics import SpecError, fail
 from netspec.pictures.colors import stretch
@@ -20,7 +20,7 @@ from netspec.seeing.finite import check_finite
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
-from netspec.seeing.views.field import frames_of, span
+from netspec.seeing.views.field import extents_of, span
 
 __all__ = ["MANY", "TAKES", "WHOLE", "draw", "see"]
 
@@ -52,12 +52,12 @@ def see(subject: Subject, asked: Asked) -> Seen:
         raise fail("NS757", f"unit {asked.unit}; {layer} has {best.shape[1]}", path=subject.path)
     strong = np.sort(np.argsort(-best.max(0), kind="stable")[:UNITS]).tolist()
     units = [asked.unit] if asked.unit is not None else strong
-    frames = find_frames(net, layer, name)
+    extents = find_extents(net, layer, name)
     arrays, rows = {}, []
     with rectifying_back(net):
         for unit in units:
             chosen = np.argsort(-best[:, unit], kind="stable")[:TOP].tolist()
-            found = [patch(net, samples[i], name, layer, unit, frames) for i in chosen]
+            found = [patch(net, samples[i], name, layer, unit, extents) for i in chosen]
             arrays[f"{unit}/back"] = np.stack([back for back, _, _ in found])
             arrays[f"{unit}/pixels"] = np.stack([pixels for _, pixels, _ in found])
             rows.append({"unit": unit, "samples": [samples[i].name for i in chosen],
@@ -81,16 +81,16 @@ def last_sliding(net: NetSubject) -> str:
     return found
 
 
-def find_frames(net: NetSubject, layer: str, name: str) -> list[dict[str, Any]]:
+def find_extents(net: NetSubject, layer: str, name: str) -> list[Extent]:
     """The window of a unit; none where it sees all."""
     try:
-        return frames_of(net, layer, name)
+        return extents_of(net, layer, name)
     except SpecError:
         return []
 
 
 def patch(
-    net: NetSubject, sample: Sample, name: str, layer: str, unit: int, frames: list[dict[str, Any]]
+    net: NetSubject, sample: Sample, name: str, layer: str, unit: int, extents: list[Extent]
 ) -> tuple[Array, Array, tuple[int, ...]]:
     """What goes back from a channel's strongest place, the pixels there, and the place; both cut to
     the unit's window, borders padded so that all are of one size.
@@ -110,10 +110,10 @@ def patch(
         float(strength.detach()), 0.0
     )  # of float32 it may be too much
     pixels = show_pixels(sample.arrays[name][0], net.contract(name))
-    if not frames:
+    if not extents:
         return gradient, pixels, place
-    spans = [span(f, at, n) for f, at, n in zip(frames, place, gradient.shape[1:], strict=True)]
-    size = [min(int(f["size"]), n) for f, n in zip(frames, gradient.shape[1:], strict=True)]
+    spans = [span(each, at, n) for each, at, n in zip(extents, place, gradient.shape[1:], strict=True)]
+    size = [min(int(each.size), n) for each, n in zip(extents, gradient.shape[1:], strict=True)]
     starts = [min(first, n - s) for (first, _), s, n in zip(spans, size, gradient.shape[1:], strict=True)]
     (y, x), (h, w) = starts, size
     return gradient[:, y : y + h, x : x + w], pixels[y : y + h, x : x + w], place

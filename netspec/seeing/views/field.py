@@ -6,11 +6,12 @@ arXiv:1701.04128): mostly a bell far smaller than the window.
 """
 
 from collections.abc import Iterator
+from math import ceil, floor, inf
 from typing import Any
 
 import numpy as np
 
-from netspec.analysis.field.receptive_field import as_json
+from netspec.analysis.field.receptive_field import Extent, as_json, fields, fields_of
 from netspec.diagnostics import fail
 from netspec.pictures.colors import heat
 from netspec.pictures.figure import Figure
@@ -34,7 +35,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     net, name = subject.need_net("field"), picture_input(subject, "field")
     sample = samples_of(subject, asked)[0]
     layer = subject.layer(asked.layer) if asked.layer is not None else last_windowed(net, name)
-    frames = frames_of(net, layer, name)
+    extents = extents_of(net, layer, name)
     x, rng = sample.arrays[name], np.random.default_rng(asked.seed)
     total: Array = np.zeros(x.shape[2:])
     place: tuple[int, ...] = ()
@@ -43,13 +44,14 @@ def see(subject: Subject, asked: Asked) -> Seen:
         gradient, place = unit_gradient(net, {**sample.arrays, name: noise}, name, layer, asked.unit)
         total += np.abs(gradient[0]).sum(0)
     found = total / (asked.count or DRAWS)
-    window = [span(frame, at, n) for frame, at, n in zip(frames, place, found.shape, strict=True)]
+    window = [span(extent, at, n) for extent, at, n in zip(extents, place, found.shape, strict=True)]
     held = smallest_half(found, HELD)
     size = "x".join(str(last - first + 1) for first, last in window)
     told = [
         f"unit {place} of {layer} sees {size} of the input",
         f"{HELD:.0%} of its gradient lies in {held:,} places",
     ]
+    frames = [{"size": each.size, "stride": each.stride, "begin": each.begin} for each in extents]
     values = {"layer": layer, "unit": list(place), "window": window, "fields": frames, "held": held}
     return Seen("field", f"Receptive field in {subject.name}", told, values, {"gradient": found})
 
@@ -64,21 +66,20 @@ def last_windowed(net: NetSubject, name: str) -> str:
     raise fail("NS750", f"no layer has units with places along the axes of {name}", path=net.path)
 
 
-def frames_of(net: NetSubject, layer: str, name: str) -> list[dict[str, Any]]:
-    """By axis of the input: size, stride, begin."""
-    top = net.nodes[layer].tops[0].name
-    axes = as_json(net.typed).get(top, {}).get(name, {})
-    frames = [axis for axis in axes.values() if axis and axis["size"] is not None]
-    if not axes or len(frames) < len(axes):
+def extents_of(net: NetSubject, layer: str, name: str) -> list[Extent]:
+    """By axis of the input, over the widest branch."""
+    top = net.nodes[layer].tops[0]
+    axes = fields_of(net.typed, top, fields(net.typed)).get(name, {})
+    extents = [axis.wide for axis in axes.values() if axis is not None and axis.wide.size != inf]
+    if not axes or len(extents) < len(axes):
         raise fail("NS750", f"units of {layer} have no place along every axis of {name}", path=net.path)
-    return frames
+    return extents
 
 
-def span(frame: dict[str, Any], at: int, length: int) -> list[int]:
+def span(extent: Extent, at: int, length: int) -> list[int]:
     """First and last place of the input that a unit reads, inside the input."""
-    first = int(np.floor(frame["begin"] + at * frame["stride"]))
-    last = int(np.ceil(first + frame["size"] - 1))
-    return [max(0, first), min(length - 1, last)]
+    first, last = extent.span(at)
+    return [max(0, floor(first)), min(length - 1, ceil(last))]
 
 
 def unit_gradient(

@@ -17,7 +17,7 @@ from netspec.seeing.samples import samples_of
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import Subject
 from netspec.seeing.tensors import picture_input
-from netspec.seeing.views.field import frames_of, last_windowed
+from netspec.seeing.views.field import extents_of, last_windowed
 
 __all__ = ["TAKES", "WHOLE", "draw", "see"]
 
@@ -34,8 +34,8 @@ def see(subject: Subject, asked: Asked) -> Seen:
     net, name = subject.need_net("shift"), picture_input(subject, "shift")
     sample = samples_of(subject, asked)[0]
     layer = subject.layer(asked.layer) if asked.layer is not None else last_windowed(net, name)
-    frame = frames_of(net, layer, name)[-1]
-    stride = frame["stride"]
+    extent = extents_of(net, layer, name)[-1]
+    stride = extent.stride
     by = asked.window or max(1, int(np.ceil(stride)))
     moved = by / stride
     x = sample.arrays[name]
@@ -46,7 +46,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     net.check_finite({layer: plain}, sample.arrays)
     steps = round(moved)
     before = np.roll(plain, steps, -1)
-    edge = int(np.ceil((frame["size"] + by) / stride)) + 1
+    edge = int(np.ceil((extent.size + by) / stride)) + 1
     inside = slice(edge + steps, plain.shape[-1] - edge)
     difference = np.abs(after - before)[..., inside]
     apart = float(difference.max(initial=0))
