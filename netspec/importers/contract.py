@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from netspec.diagnostics import Diagnostic, fail
+from netspec.ir.types import show_shape
 from netspec.record import as_written
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.training_heads import LABEL
@@ -46,11 +47,12 @@ def with_contract(tree: Tree, contract: ImageContract | None, file: str) -> Tree
 def unknown_contracts(tree: Tree, places: Mapping[str, Span], file: str) -> Iterator[Diagnostic]:
     """NS430 for each input of pictures without a contract."""
     for name, shape in inputs_of_pictures(tree):
+        taken = show_shape((*shape,))
         if shape[1] == COLORED:
-            fact = f"input {name} {shape}: the file says neither the order of its colours nor the mean taken"
+            fact = f"input {name} {taken}: the file says neither the order of its colours nor the mean taken"
             most = "most of Caffe's published nets want --color bgr --mean 104,117,123"
         else:
-            fact = f"input {name} {shape}: the file does not say which mean was taken, or which scale"
+            fact = f"input {name} {taken}: the file does not say which mean was taken, or which scale"
             most = "Caffe's nets for digits want --scale 0.00390625"
         note = f"{most}: what was trained with says it; given so, it is written as `image:` of the input"
         at = places.get(name)

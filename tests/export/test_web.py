@@ -79,7 +79,7 @@ def test_a_model_that_takes_no_picture(tmp_path: Path) -> None:
     (tmp_path / "flat.yaml").write_text(text)
     netspec.export(str(tmp_path / "flat.yaml"), tmp_path / "flat.onnx", certify=False)
     files: Any = dict.fromkeys(runtime.FILES, b"")
-    with pytest.raises(SpecError, match=r"NS743.*data \['N', 4\]"):
+    with pytest.raises(SpecError, match=r"NS743.*data \[N, 4\]"):
         write_page(tmp_path / "page", tmp_path / "flat.onnx", "flat", files)
     assert not (tmp_path / "page").exists()
 

@@ -11,6 +11,7 @@ from typing import Any
 from netspec.diagnostics import fail
 from netspec.file_reading import read_bytes
 from netspec.file_writing import refusal, replacing, write_text
+from netspec.ir.types import show_shape
 from netspec.strict_json import JsonError, read_json
 
 __all__ = ["PAGE", "describe_model", "write_page"]
@@ -52,7 +53,7 @@ def describe_model(model: Path) -> dict[str, Any]:
     said, inputs = session.get_modelmeta().custom_metadata_map, session.get_inputs()
     fit = len(inputs) == 1 and inputs[0].type == "tensor(float)" and len(inputs[0].shape) == 4
     if not fit or inputs[0].shape[1] not in (1, 3) or inputs[0].shape[0] not in (1, "N"):
-        shown = ", ".join(f"{each.name} {each.shape}" for each in inputs) or "nothing"
+        shown = ", ".join(f"{each.name} {show_shape((*each.shape,))}" for each in inputs) or "nothing"
         raise fail("NS743", f"a page gives it one picture [N, 1 or 3, H, W]: it takes {shown}")
     image = words_of(said, f"{IMAGE}{inputs[0].name}")
     if not image:
