@@ -361,7 +361,9 @@ def write_table(path: str, found: Iterable[dict[str, Any]]) -> int:
     from netspec.file_writing import write_text
 
     rows = [row for each in found for row in table_rows(each)]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    there = dict.fromkeys(name for row in rows for name in row)
+    columns = [name for name in ("sample", "label", "error", "note") if name in there]
+    columns += [name for name in there if name not in columns]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -392,6 +394,8 @@ def table_row(found: Mapping[str, Any]) -> dict[str, Any]:
         "label": found.get("label") or "",
         "error": error.get("message", ""),
     }
+    if "note" in found:
+        row["note"] = found["note"]
     for name, made in found.get("outputs", {}).items():
         for rank, each in enumerate(made.get("top", ()), 1):
             end = "" if rank == 1 else f"_{rank}"

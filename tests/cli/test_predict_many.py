@@ -102,7 +102,7 @@ def test_a_table_has_a_row_for_each(home: Path) -> None:
     )
     assert float(rows[3]["f_1"]) == pytest.approx(found["outputs"]["f"]["values"][1], 1e-5)
     assert ask("net.onnx", "photos", "--csv", "-").output.startswith(
-        "sample,label,error,prob,prob_score,f_0,f_1,f_2\n"
+        "sample,label,error,note,prob,prob_score,f_0,f_1,f_2\n"
     )
 
 
@@ -122,6 +122,9 @@ def test_a_picture_that_is_squeezed_is_told(home: Path) -> None:
     assert "12x6 squeezed to 4x4" in ask("net.onnx", "photos/cat/0.png").output
     Image.new("RGB", (40, 39)).save("even.png")
     assert "squeezed" not in ask("net.onnx", "even.png").output
+    rows = list(csv.DictReader(io.StringIO(ask("net.onnx", "photos/cat", "even.png", "--csv", "-").output)))
+    assert [row["note"] for row in rows] == ["12x6 squeezed to 4x4"] * 2 + [""]
+    assert "note" not in ask("net.onnx", "even.png", "--csv", "-").output
 
 
 def test_a_net_of_several_inputs_takes_the_fields_of_their_names(home: Path) -> None:
