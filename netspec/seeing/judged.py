@@ -56,7 +56,7 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     import torch
 
     from netspec import compiled
-    from netspec.training.batches.feeds import Feeds, section_of
+    from netspec.training.batches.feeds import Feeds, section_of, skipping_parts
     from netspec.training.class_weights import set_class_weights
     from netspec.training.device import exact_float32, find_device
     from netspec.training.evaluate import evaluate
@@ -64,8 +64,6 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     from netspec.training.measures.collect import measuring
     from netspec.training.nets import fill
     from netspec.training.run.folder import read_classes, read_record, telling
-    from netspec.training.session import skipping_parts
-    from netspec.training.test import leave_out
 
     program, place = subject.program, find_device(subject.device)
     trained, tested = program.training_graph("train"), program.training_graph("test")
@@ -82,6 +80,8 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     if subject.folder is not None:
         set_class_weights(net, read_record(subject.folder).get("class_weight", {}))
     if part in skipping_parts(section_of(program)):
+        from netspec.training.test import leave_out
+
         feeds, _ = leave_out(feeds, part, subject.folder, tested)
     batches = feeds.batches(part, tested, net, 0, place)  # type: ignore[arg-type]
     count = len(batches.source or ())

@@ -30,8 +30,7 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.diagnostics.render import render
 from netspec.diagnostics.words import list_briefly
 from netspec.file_writing import write_text
-from netspec.resolve.sections.train import TrainSection
-from netspec.training.batches.feeds import Feeds, arguments, section_of
+from netspec.training.batches.feeds import Feeds, arguments, section_of, skipping_parts
 from netspec.training.class_names import names_of, other_names
 from netspec.training.class_weights import ClassWeights, balance, set_class_weights
 from netspec.training.data_findings import beside, data_findings, tell
@@ -64,7 +63,6 @@ __all__ = [
     "START",
     "Session",
     "session",
-    "skipping_parts",
     "train_program",
 ]
 
@@ -358,9 +356,3 @@ def learn_layers(
     say = (progress or Silent()).say
     with closing(feeds.batches("train", typed, nets.train, seed, torch.device("cpu"))) as batches:
         return pretrain(nets.train, typed, batches, words, seed, place, say)
-
-
-def skipping_parts(section: TrainSection) -> set[str]:
-    """The parts of the data whose damaged files are left out."""
-    said = {"train": section.data, "val": section.val_data, "test": section.test_data}
-    return {name for name, data in said.items() if data is not None and data.on_error == "skip"}

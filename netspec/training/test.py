@@ -9,7 +9,7 @@ from netspec.data.facts import read_facts
 from netspec.diagnostics import Diagnostic, fail
 from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
-from netspec.training.batches.feeds import Feeds, section_of
+from netspec.training.batches.feeds import Feeds, section_of, skipping_parts
 from netspec.training.class_weights import set_class_weights
 from netspec.training.device import exact_float32, find_device
 from netspec.training.evaluate import evaluate
@@ -19,7 +19,6 @@ from netspec.training.measures.collect import measuring
 from netspec.training.nets import fill
 from netspec.training.progress import Silent
 from netspec.training.run.folder import program_of, read_classes, read_record, telling, weights_file
-from netspec.training.session import skipping_parts
 
 __all__ = ["Measured", "leave_out", "measure"]
 

@@ -41,6 +41,7 @@ __all__ = [
     "place_of",
     "ports_of",
     "section_of",
+    "skipping_parts",
     "with_label",
 ]
 
@@ -211,6 +212,12 @@ def rename(augmenter: Augmenter, names: Mapping[str, str]) -> Augmenter:
     parts = augmenter.parts
     named = parts._replace(value=names[parts.value], label=names.get(parts.label, ""))
     return replace(augmenter, parts=named)
+
+
+def skipping_parts(section: TrainSection) -> set[str]:
+    """The parts of the data whose damaged files are left out."""
+    said = {"train": section.data, "val": section.val_data, "test": section.test_data}
+    return {name for name, data in said.items() if data is not None and data.on_error == "skip"}
 
 
 def section_of(program: driver.Program) -> TrainSection:
