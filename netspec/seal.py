@@ -92,6 +92,8 @@ def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
     """The certificate of a file that it belongs to. Raises SpecError as `check_allowed`."""
     boxed = read_box(path)
     said = properties_of(path) if boxed is None else boxed.properties
+    if not os.path.getsize(path):  # nothing is a sound message, of no model
+        raise fail("NS721", "the file is empty", path=os.fspath(path))
     if said.get("netspec.certified") not in CERTIFIED:
         raise fail("NS712", why_not(said), path=os.fspath(path), notes=(DOING_WITHOUT,))
     try:

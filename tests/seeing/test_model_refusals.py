@@ -26,3 +26,9 @@ def test_a_batch_of_another_size_and_a_value_that_cannot_be_had(tmp_path: Path) 
     assert not subject.activations({"x": four}, ["r"])["r"].any()
     with pytest.raises(SpecError, match="NS726"):
         subject.activations({"x": four[:1]}, ["r"])
+
+
+def test_an_empty_file_is_no_model_that_lacks_a_certificate(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").touch()
+    with pytest.raises(SpecError, match=r"NS721.*the file is empty"):
+        ModelSubject(str(tmp_path / "m.onnx"), "cpu")
