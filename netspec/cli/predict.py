@@ -362,7 +362,7 @@ def write_table(path: str, found: Iterable[dict[str, Any]]) -> int:
 
     rows = [row for each in found for row in table_rows(each)]
     there = dict.fromkeys(name for row in rows for name in row)
-    columns = [name for name in ("sample", "label", "error", "note") if name in there]
+    columns: list[str] = [name for name in ("sample", "label", "error", "note") if name in there]
     columns += [name for name in there if name not in columns]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
