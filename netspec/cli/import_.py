@@ -111,9 +111,22 @@ def command(
         report(converted.findings, how)
         if output != "-" and how == "full":
             click.echo(summary(converted, output, str(target)), nl=False)
+            tell_faults(output, converted.text)
     if strict and converted.findings:
         return 1
     return 0
+
+
+def tell_faults(spec: str, text: str) -> None:
+    """Say that what was written, as the file has it, is no net: Caffe would find so when it sets the
+    net up, or knows types that netspec does not.
+    """
+    from netspec.repair.check import check_source
+    from netspec.source import Source
+
+    count = sum(each.severity == "error" for each in check_source(Source(spec, text)))
+    if count:
+        click.echo(f"`netspec check {spec}` finds {count} error{'s' * (count > 1)} in it")
 
 
 def contract_of(options: "Mapping[str, Any]") -> "ImageContract":
