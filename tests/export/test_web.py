@@ -158,7 +158,9 @@ def test_what_a_model_says_of_pictures_counts(tmp_path: Path) -> None:
 )
 def test_a_model_that_takes_something_else(tmp_path: Path, inputs: list[tuple[str, list[Any]]]) -> None:
     """Each requirement by itself."""
-    shown = ", ".join(f"x{i} {shape}" for i, (_, shape) in enumerate(inputs)) or "nothing"
+    shown = (
+        ", ".join(f"x{i} [{', '.join(map(str, shape))}]" for i, (_, shape) in enumerate(inputs)) or "nothing"
+    )
     with pytest.raises(SpecError) as raised:
         describe_model(bare(tmp_path / "m.onnx", *inputs))
     (finding,) = raised.value.diagnostics

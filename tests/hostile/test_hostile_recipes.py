@@ -83,12 +83,8 @@ def see_model(finished: Path, chance: random.Random, folder: Path) -> Case:
     for name in ("model.onnx", "p.png"):
         shutil.copy(finished / name, folder)
     out = chance.choice(([], ["-o", "seen"], ["-o", "seen.html"], ["--json"]))
-    words = [
-        "see",
-        chance.choice(("filters", "maps", "occlusion", "output", "net", "all")),
-        "model.onnx",
-        "p.png",
-    ]
+    view = chance.choice(("filters", "maps", "occlusion", "output", "net", "all"))
+    words = ["see", view, "model.onnx", *([] if view in ("filters", "net") else ["p.png"])]
     return [*words, "--allow-uncertified", *out], folder / chance.choice(
         ("model.onnx", "model.onnx", "p.png")
     )
