@@ -50,7 +50,7 @@ def there(folder: Path, every: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "every", [24, pytest.param(1, marks=pytest.mark.slow)], ids=["some of the zoo", "the whole zoo"]
+    "every", [36, pytest.param(1, marks=pytest.mark.slow)], ids=["some of the zoo", "the whole zoo"]
 )
 def test_says_the_same(every: int, tmp_path: Path) -> None:
     browser, native = there(tmp_path, every), here(tmp_path, every)

@@ -1,6 +1,5 @@
 """`netspec zoo NAME`: a page in a terminal, without what a terminal cannot show."""
 
-import json
 import re
 from pathlib import Path
 
@@ -38,10 +37,6 @@ def test_every_page_is_shown_whole_but_for_pictures() -> None:
             assert cells and all(
                 re.search(rf"^{re.escape(cell)}\b", shown, re.MULTILINE) for cell in cells
             ), name
-
-
-def test_one_net_as_json_is_its_entry_in_the_list() -> None:
-    assert json.loads(zoo("lenet", "--json")) in json.loads(zoo("--json"))
 
 
 @pytest.mark.parametrize("words", [("lenet-7",), ("lenet-7", "--json")])

@@ -63,6 +63,8 @@ NOT_RUN = {
     "NS733": "a worker is killed in tests/serving/test_serving_workers.py",
     "NS901": "no bug is known",
 }
+COSTLY = ("NS604", "NS608", "NS619", "NS691", "NS702", "NS705", "NS743")
+"""Trainings and exports of seconds, whose codes tests of their own fire as well: their pages are run before a release."""
 WITHOUT_GPU = ("NS332", "NS678", "NS722")
 HEAD = """netspec: 1
 name: demo
@@ -469,9 +471,13 @@ GIVEN: dict[str, Callable[[Path], None]] = {
 }
 
 
-def pages() -> list[str]:
+def pages() -> list[Any]:
     """The codes whose example may be more than a whole spec that `check` finds it in: it is no lone spec, or it trains."""
-    return [code for code in CODES if code not in NOT_RUN and is_run(example(code))]
+    return [
+        pytest.param(code, marks=pytest.mark.slow if code in COSTLY else ())
+        for code in CODES
+        if code not in NOT_RUN and is_run(example(code))
+    ]
 
 
 def is_run(text: str) -> bool:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import netspec
-from netspec.syntax.paths import zoo_specs
 from tests.each import each
+from tests.zoo.kinds import SAMPLE, SPECS
 
 INSTALLED = Path(__file__).resolve().parents[2] / ".ci" / "node_modules" / ".bin"
 SERVER = os.environ.get("NETSPEC_YAML_LS") or shutil.which(
@@ -141,10 +141,16 @@ def editor() -> Iterator[Editor]:
     made.process.wait()
 
 
-@each("name", [name for name, _ in zoo_specs()])
+@each("name", sorted(SAMPLE))
 def test_no_spec_of_the_zoo_has_a_finding(editor: Editor, name: str) -> None:
-    path = dict(zoo_specs())[name]
+    path = SPECS[name]
     assert editor.findings(path.as_uri(), path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.slow
+@each("name", sorted(SPECS.keys() - SAMPLE))
+def test_no_other_spec_of_the_zoo_has_one(editor: Editor, name: str) -> None:
+    test_no_spec_of_the_zoo_has_a_finding(editor, name)
 
 
 BAD = [

@@ -21,12 +21,17 @@ def line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return Line(monkeypatch, capsys)
 
 
-def test_axe_finds_nothing(run: Path, tmp_path: Path, line: Line) -> None:
+@pytest.mark.parametrize(
+    "places",
+    # each width and each scheme once; all of them before a release
+    ["390 dark,1280 light", pytest.param("390 light,1280 dark", marks=pytest.mark.slow)],
+)
+def test_axe_finds_nothing(run: Path, tmp_path: Path, line: Line, places: str) -> None:
     node, browser = shutil.which("node"), shutil.which("chromium") or shutil.which("google-chrome")
     if node is None or browser is None or not (MODULES / "axe-core").is_dir():
         pytest.skip("needs node, chromium, and: npm install --prefix .ci")
     assert line("see", "all", run, "-o", tmp_path / "r.html") == 0
-    words = [node, str(HERE / "axe.cjs"), str(tmp_path / "r.html")]
+    words = [node, str(HERE / "axe.cjs"), str(tmp_path / "r.html"), places]
     done = subprocess.run(
         words,
         env={"NODE_PATH": str(MODULES), "CHROMIUM": browser},
@@ -35,7 +40,9 @@ def test_axe_finds_nothing(run: Path, tmp_path: Path, line: Line) -> None:
         check=True,
         timeout=300,
     )
-    for place, found in json.loads(done.stdout).items():
+    told = json.loads(done.stdout)
+    assert list(told) == places.split(",")
+    for place, found in told.items():
         assert found["violations"] == [], place
         assert found["requests"] == 0, place
         assert found["width"] <= int(place.split()[0]), place

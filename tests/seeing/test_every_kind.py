@@ -69,7 +69,7 @@ def test_axe_finds_nothing_in_any_kind(kind: str, tmp_path: Path, line: Command)
         pytest.skip("needs node, chromium, and: npm install --prefix .ci")
     assert line("see", "all", train_kind(kind, tmp_path), "-o", tmp_path / "all.html") == 0
     done = subprocess.run(
-        [node, str(HERE / "axe.cjs"), str(tmp_path / "all.html")],
+        [node, str(HERE / "axe.cjs"), str(tmp_path / "all.html"), "390 light,390 dark,1280 light,1280 dark"],
         env=os.environ | {"NODE_PATH": str(MODULES), "CHROMIUM": browser},
         capture_output=True,
         text=True,

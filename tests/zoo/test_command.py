@@ -39,6 +39,7 @@ def test_no_two_specs_have_one_name() -> None:
 def test_list_has_every_spec_with_its_numbers() -> None:
     found = json.loads(CliRunner().invoke(group, ["zoo", "--json"]).stdout)
     assert [entry["name"] for entry in found] == [name for name, _ in zoo_specs()]
+    assert json.loads(CliRunner().invoke(group, ["zoo", "lenet", "--json"]).stdout) in found
     entry = next(e for e in found if e["name"] == "resnet-50")
     assert Path(entry.pop("path")).is_file()
     assert entry == {
