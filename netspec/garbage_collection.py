@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["no_collection"]
+__all__ = ["at_the_end", "no_collection"]
 
 
 @contextmanager
@@ -22,3 +22,16 @@ def no_collection() -> Iterator[None]:
         # calls nest: the outermost one turns it on again
         if collecting:
             gc.enable()
+
+
+@contextmanager
+def at_the_end() -> Iterator[None]:
+    """Without collection inside, for the last work of a process: what is there afterwards counts as
+    old, and the next collection, which would be in vain, does not go over it.
+    """
+    with no_collection():
+        yield
+        # others' frozen objects would be thawed
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,11 @@ def command(
         for path in specs:
             fix_file(path, doing["dry_run"], reading)
     if not doing["watch"]:
-        return check_files(specs, how, strict, dialect, reading)
+        from netspec.garbage_collection import at_the_end
+
+        # of many files each leaves something to be collected
+        with at_the_end() if len(specs) == 1 else nullcontext():
+            return check_files(specs, how, strict, dialect, reading)
     if "-" in specs:
         raise click.UsageError("--watch needs files: standard input cannot change")
     from netspec.cli.watch import Files
