@@ -111,7 +111,7 @@ def main() -> None:
         50_000, 20, 20
     )  # a net of 20,000 layers is many objects and few cycles: a quarter of its check went to the collector
     if sys.stdout.isatty():  # names may be a stranger's: none of them steers the terminal
-        from netspec.cli.terminal import Guarded
+        from netspec.cli.output.terminal import Guarded
 
         sys.stdout = cast("TextIO", Guarded(sys.stdout))
     try:

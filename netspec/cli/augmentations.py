@@ -51,7 +51,7 @@ def find_type(name: str, every: "list[type[Augmentation]]") -> "type[Augmentatio
 
 def listing(found: "list[type[Augmentation]]") -> str:
     """A line per type: name, what it takes, sentence."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
     from netspec.ir.manual import sentence
 
     return table(

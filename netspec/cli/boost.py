@@ -99,7 +99,7 @@ def as_plain(made: "Boosted") -> dict[str, Any]:
 
 def describe(made: "Boosted") -> str:
     """A table of the stages, and where they lie."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     whole = sum(stage.weight for stage in made.stages) or 1
     rows = [

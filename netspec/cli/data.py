@@ -92,7 +92,7 @@ def command(
         from netspec.data.inventory.page import write_page
 
         write_page(Path(html), found, parts)
-    from netspec.cli.inventory_text import as_values, lines
+    from netspec.cli.output.inventory_text import as_values, lines
 
     if as_json:
         import json

@@ -36,7 +36,7 @@ def run_find_rate(spec: str, device: str, reading: "Reading", words: Any) -> int
 
 def lines(found: "Found") -> Iterator[str]:
     """Every few trials with a bar for the mean loss, and the suggestion."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     # rounded up, for at most ROWS rows
     step = -(-len(found.trials) // ROWS)

@@ -57,7 +57,7 @@ def read_room(room: str, device: str) -> int:
 
 def lines(need: "Need", room: int) -> Iterator[str]:
     """A row for each part, their sum, and the batch."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     found = need._asdict()
     rows = [(name, f"{found[name]:,}", words) for name, words in PARTS.items() if found[name]]

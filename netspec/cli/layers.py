@@ -77,7 +77,7 @@ def find_type(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
 
 def listing(found: "list[type[Layer]]") -> str:
     """A line per type: name, param maps, sentence."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
     from netspec.ir.manual import sentence
 
     return table(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from netspec.cli.options import code_option, device_option
-from netspec.cli.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
-from netspec.cli.predicted_masks import draw_masks, mask_line
-from netspec.cli.predicted_picture import draw_answer
+from netspec.cli.output.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
+from netspec.cli.output.predicted_masks import draw_masks, mask_line
+from netspec.cli.output.predicted_picture import draw_answer
 
 if TYPE_CHECKING:
     import numpy as np

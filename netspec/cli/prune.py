@@ -69,7 +69,7 @@ def command(run: str, folder: str | None, device: str, quiet: bool, reading: "Re
 
 
 def describe(before: "Counts", after: "Counts") -> str:
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     rows = [
         (word.replace("_", " ").replace("macs", "MACs"), f"{a:,}", f"{b:,}", f"{b / max(a, 1):.1%}")

@@ -115,7 +115,7 @@ def compare(one: "Entry", two: "Entry", apart: list[tuple[str, Any, Any]]) -> st
 
 def print_safely(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int]) -> str:
     """A table in which no run's words steer the terminal."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
     from netspec.syntax.printable import escape
 
     return table([escape(cell) for cell in heads], [[escape(cell) for cell in row] for row in rows], right)

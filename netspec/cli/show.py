@@ -85,7 +85,7 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
     if as_json:
         show_json(found, fields, seen, links)
         return
-    from netspec.cli.table import COUNTS, FIELD, number, rows_of, table
+    from netspec.cli.output.table import COUNTS, FIELD, number, rows_of, table
 
     heads = (
         "layer",
@@ -114,7 +114,7 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
 
 def summary(found: "NetCost") -> list[str]:
     """The sums that `--counts` adds."""
-    from netspec.cli.table import number
+    from netspec.cli.output.table import number
     from netspec.resolve.sections.expect import show_amount
 
     memory = ", ".join(

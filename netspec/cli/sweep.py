@@ -86,7 +86,7 @@ def as_plain(made: "Swept") -> dict[str, Any]:
 
 def lines(made: "Swept") -> Iterator[str]:
     """A table of the runs; of folds, one of their means too."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     measured = next((row.outcome.measured for row in made.rows if row.outcome.measured), "")
     names = numbers_of([row.outcome.best for row in made.rows])
@@ -115,7 +115,7 @@ def fold_lines(
     made: "Swept", paths: Sequence[str], measured: str, names: Sequence[str], tested: Sequence[str]
 ) -> Iterator[str]:
     """Mean and deviation over the folds, for each choice of settings."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     heads = [*map(last_step, paths), *(f"{measured} {name}" for name in names)]
     heads += [*(f"test {name}" for name in tested), ""]

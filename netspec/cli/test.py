@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.measured import confusion_csv, lines_of
 from netspec.cli.options import spec_options
+from netspec.cli.output.measured import confusion_csv, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -99,7 +99,7 @@ def numbers(said: tuple[str, ...]) -> dict[str, int]:
 
 def show_timings(found: "list[Timing]", top: int) -> str:
     """A row per engine, then the layers that take longest."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     heads = ("engine", "device", "batch", "calls", "mean ms", "p50", "p95", "p99")
     rows = [

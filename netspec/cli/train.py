@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.drawn import draw_confusion, draw_curves
 from netspec.cli.options import spec_options
+from netspec.cli.output.drawn import draw_confusion, draw_curves
 from netspec.cli.start import read_start
 
 if TYPE_CHECKING:

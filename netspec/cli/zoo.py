@@ -38,7 +38,7 @@ def show_one(name: str, as_json: bool) -> None:
 
         click.echo(json.dumps(entry(name, path)[0], indent=2, ensure_ascii=False))
         return
-    from netspec.cli.plain_page import plain_page
+    from netspec.cli.output.plain_page import plain_page
     from netspec.reference.zoo_page import page
 
     program = driver.load(path)
@@ -58,7 +58,7 @@ def show_all(as_json: bool) -> None:
 
         click.echo(json.dumps([e for e, _ in found], indent=2, ensure_ascii=False))
         return
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     rows = [(e["name"], inputs(e["input"]), amount(e["parameters"]), macs, e["source"]) for e, macs in found]
     click.echo(table(("name", "input", "parameters", "MACs", "paper"), rows, right=(2, 3)))

@@ -11,7 +11,7 @@ from analysis_specs import net
 from click.testing import CliRunner
 
 from netspec.cli import group
-from netspec.cli.table import field_cells
+from netspec.cli.output.table import field_cells
 
 LENET = """netspec: 1
 name: LeNet

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from netspec.cli import group
-from netspec.cli.plain_page import plain_page
+from netspec.cli.output.plain_page import plain_page
 from netspec.diagnostics.model import SpecError
 
 

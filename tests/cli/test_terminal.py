@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netspec.cli import main
-from netspec.cli.terminal import OWN, Guarded, show_controls
+from netspec.cli.output.terminal import OWN, Guarded, show_controls
 
 
 @pytest.mark.parametrize(

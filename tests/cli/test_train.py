@@ -18,7 +18,7 @@ import torch
 import yaml
 from PIL import Image
 
-from netspec.cli.drawn import draw_confusion
+from netspec.cli.output.drawn import draw_confusion
 from netspec.read_options import PLAIN
 from netspec.training.run.folder import load_run
 from tests.children import Child, netspec
@@ -389,5 +389,5 @@ def test_a_picture_that_cannot_be_drawn_costs_a_line(
         planted.setattr("netspec.seeing.judged.measure", fail)
         assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
     assert line.err == "no confusion.png: RuntimeError: out of ink\n"
-    monkeypatch.setattr("netspec.cli.drawn.MOST", 300)
+    monkeypatch.setattr("netspec.cli.output.drawn.MOST", 300)
     assert "no confusion.png: 360 samples" in draw_confusion(tmp_path / "run", "cpu", PLAIN)

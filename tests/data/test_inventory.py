@@ -16,7 +16,7 @@ from data_files import write_image
 from PIL import Image
 
 from netspec.cli import group
-from netspec.cli.inventory_text import sound_lines, tell_sizes
+from netspec.cli.output.inventory_text import sound_lines, tell_sizes
 from netspec.data.binding import LabelRule, check_labels
 from netspec.data.identity import identify
 from netspec.data.inventory.cache import NAME, read_cache, write_cache

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from netspec.cli import group
-from netspec.cli.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
+from netspec.cli.output.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
 from netspec.data.samples import Sample, Taken
 from netspec.resolve.sections.image import ImageContract
 from netspec.training.measures.boxes import Boxes, average_precision

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from netspec.cli import group
-from netspec.cli.predicted_masks import color_of
+from netspec.cli.output.predicted_masks import color_of
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 CELLS = """

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import netspec
-from netspec.cli.drawn import draw_confusion
+from netspec.cli.output.drawn import draw_confusion
 from netspec.data.inventory.cache import NAME, read_cache
 from netspec.data.sources.image_folder import ImageFile
 from netspec.diagnostics import Diagnostic, SpecError

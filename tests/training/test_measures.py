@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from netspec.cli.measured import table_of
+from netspec.cli.output.measured import table_of
 from netspec.diagnostics import SpecError
 from netspec.driver import load
 from netspec.training.measures.bins import BINS, Bins

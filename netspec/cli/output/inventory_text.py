@@ -19,7 +19,7 @@ LISTED = 5
 
 def lines(found: "Inventory") -> Iterator[str]:
     """The text of an inventory, for 80 columns."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     yield f"{', '.join(dict.fromkeys(part.source for part in found.parts))}"
     yield ""
@@ -65,7 +65,7 @@ def lines(found: "Inventory") -> Iterator[str]:
 
 def field_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
     """A table of the fields of sources that are no files."""
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     heads = ("field", "part", "sample", "type", "from", "to", "not finite")
     rows = []
@@ -101,7 +101,7 @@ def column_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
     """The columns of a table of values: what each is taken for, and how many of its cells are
     empty.
     """
-    from netspec.cli.table import table
+    from netspec.cli.output.table import table
 
     for part in parts[:1]:
         columns = [each for each in columns_in(part) if "form" in each]

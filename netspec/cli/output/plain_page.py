@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from textwrap import fill
 
-from netspec.cli.table import table
+from netspec.cli.output.table import table
 
 __all__ = ["plain_page"]
 
