@@ -56,6 +56,8 @@ MODULES = {"import": "import_", "compile": "compile_"}
 FOUND, USAGE, INTERNAL, INTERRUPTED = 1, 2, 101, 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a system says of a file that takes no more. Who opens a file by name tells of it there; without a name it is standard output."""
+UNMAPPED = ("failed to map segment", "Cannot allocate memory", "cannot allocate memory")
+"""What the loader of libraries says where memory ends."""
 
 
 class LazyGroup(click.Group):
@@ -143,8 +145,9 @@ def main() -> None:
         report([Diagnostic("NS501", f"standard output: {error.strerror}")])
         sys.exit(FOUND)
     except Exception as error:
-        report([internal(error)])
-        sys.exit(INTERNAL)
+        ended = tell_memory(error)
+        report([ended or internal(error)])
+        sys.exit(FOUND if ended else INTERNAL)
 
 
 def run() -> None:
@@ -162,6 +165,14 @@ def run() -> None:
 def give_up_stdout() -> None:
     """At its end Python flushes stdout once more, and would complain of the pipe or the disk again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell_memory(error: Exception) -> Diagnostic | None:
+    """NS791 where the process may have no more memory; the loader of libraries says so by an ImportError."""
+    mapped = isinstance(error, ImportError) and any(words in str(error) for words in UNMAPPED)
+    if not (mapped or isinstance(error, MemoryError)):
+        return None
+    return Diagnostic("NS791", str(error) or "no more could be had")
 
 
 def internal(error: Exception) -> Diagnostic:

@@ -302,6 +302,7 @@ CODES: dict[str, Code] = {
     "NS757": Code("no such class or unit"),
     "NS770": Code("weights that cannot be spread over processes"),
     "NS790": Code("values that are no numbers"),
+    "NS791": Code("memory ended"),
     "NS771": Code("a loss that weighs the rows of processes unevenly"),
     "NS740": Code("cannot be quantized"),
     "NS741": Code("accuracy drops by more than expected"),

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.pictures.words import only
 from netspec.seeing.fitting import check_weights
 from netspec.seeing.seen import Array, Asked
 from netspec.seeing.subject import NetSubject, Subject
 
-__all__ = ["Judged", "judge", "part_of"]
+__all__ = ["Judged", "judge", "part_of", "tell_part"]
 
 PARTS = ("test", "val")
 
@@ -21,7 +22,7 @@ PARTS = ("test", "val")
 class Judged(NamedTuple):
     """loss: the layer that judges; classes: their names; counts: rows are true classes, columns
     answers. true, guessed, sure: of each sample, in the order of the data; where: what a sample is
-    called.
+    called. part: which data these are.
     """
 
     loss: str
@@ -32,6 +33,7 @@ class Judged(NamedTuple):
     true: Array
     guessed: Array
     sure: Array
+    part: str
 
 
 def part_of(asked: Asked, subject: Subject) -> str:
@@ -41,9 +43,15 @@ def part_of(asked: Asked, subject: Subject) -> str:
     return asked.part
 
 
+def tell_part(asked: Asked, found: Judged) -> list[str]:
+    """Which data were judged, where they are others than a test has."""
+    return only(found.part != asked.part, f"of {found.part}_data: the section train has no {asked.part}_data")
+
+
 def judge(subject: NetSubject, part: str, most: int | None = None) -> Judged:
-    """Run the test net over all its data. Raises SpecError NS684 (no such data), NS750 (no loss
-    tells classes apart), NS753 (more samples than `most`).
+    """Run the test net over all its data; where there are none, over those of validation. Raises
+    SpecError NS684 (no such data), NS750 (no loss tells classes apart), NS753 (more samples than
+    `most`).
     """
     kept: dict[str, Judged] = subject.__dict__.setdefault("judged", {})
     if part not in kept:
@@ -69,8 +77,12 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     trained, tested = program.training_graph("train"), program.training_graph("test")
     with telling(program.reading.unproven):
         feeds = Feeds.open(program, trained, tested, subject.facts)
-    if not {"val": feeds.val is not None, "test": feeds.tested}.get(part, False):
-        raise fail("NS684", f"its section train has no {part}_data", path=subject.path)
+    there = {"test": feeds.tested, "val": feeds.val is not None}
+    if part == "test" and not there[part] and there["val"]:
+        part = "val"
+    if not there[part]:
+        others = " and no val_data" * (part == "test")
+        raise fail("NS684", f"its section train has no {part}_data{others}", path=subject.path)
     if subject.weights is None:
         check_weights(tested, subject.path)
     torch.manual_seed(subject.seed)
@@ -108,6 +120,7 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
         true,
         guessed,
         sure,
+        part,
     )
 
 

@@ -19,7 +19,7 @@ from netspec.seeing.effort import open_sizes
 from netspec.seeing.seen import Array, Asked
 from netspec.seeing.subject import NetSubject, Subject
 
-__all__ = ["own_samples", "samples_of", "show_pixels"]
+__all__ = ["has_data", "own_samples", "samples_of", "show_pixels"]
 
 TRIED = (192, 224, 227, 256, 299, 320, 128, 96, 64, 48, 32, 16, 8)
 """Sizes of a photograph for nets whose input is open, in the order that they are tried."""
@@ -77,7 +77,7 @@ def make_sample(subject: Subject, seed: int) -> Sample:
 
 
 def has_data(subject: NetSubject) -> bool:
-    """Whether the spec names samples of its own."""
+    """Whether the spec names samples of its own; what data layers read comes in its order alone."""
     section = subject.program.resolved.file.train
     return section is not None and section.data is not None
 

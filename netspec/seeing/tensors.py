@@ -7,10 +7,10 @@ from typing import Any
 from netspec.data.samples import Sample
 from netspec.diagnostics import fail
 from netspec.seeing.finite import check_finite
-from netspec.seeing.seen import Array, Asked
+from netspec.seeing.seen import Array
 from netspec.seeing.subject import NetSubject, Subject
 
-__all__ = ["bare_scores", "chosen_class", "gradient_of", "picture_input", "tops_of"]
+__all__ = ["bare_scores", "gradient_of", "picture_input", "tops_of"]
 
 
 def picture_input(subject: Subject, view: str) -> str:
@@ -23,24 +23,6 @@ def picture_input(subject: Subject, view: str) -> str:
         if len(taken.shape) >= 2 and not taken.integer:
             return name
     raise fail("NS750", f"{view} shows places of an input, and none has places", path=subject.path)
-
-
-def chosen_class(subject: Subject, outputs: Mapping[str, Array], asked: Asked) -> tuple[str, int]:
-    """The output of scores, and which class: the one that is asked for, else the best. An output of
-    one number is class 0 of it. Raises SpecError NS750, NS757.
-    """
-    single = next((name for name, v in outputs.items() if v.size == len(v)), None)
-    name = single if single is not None else subject.scores(outputs)
-    scores = outputs[name].reshape(len(outputs[name]), -1)[0]
-    if asked.label is None:
-        return name, int(scores.argmax())
-    names = list(subject.labels.get(name, ()))
-    if asked.label in names:
-        return name, names.index(asked.label)
-    if asked.label.isdecimal() and int(asked.label) < len(scores):
-        return name, int(asked.label)
-    there = ", ".join(names[:12]) or f"0 to {len(scores) - 1}"
-    raise fail("NS757", f"{asked.label}; there are {there}", path=subject.path)
 
 
 def leaves_of(sample: Sample, name: str) -> dict[str, Any]:

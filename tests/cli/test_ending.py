@@ -60,3 +60,16 @@ def test_output_that_cannot_be_written_is_a_finding() -> None:
     assert done.returncode == 1
     assert b"error[NS501]: cannot write the file: standard output: No space left on device" in done.stderr
     assert b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (450_000_000,) * 2); ",
+        "import netspec.cli\ndef main(**words): raise MemoryError\nnetspec.cli.group.main = main\n",
+    ],
+)
+def test_memory_that_ends_is_no_bug_in_netspec(plant: str) -> None:
+    """Where torch cannot be loaded, and anywhere else."""
+    done = call(plant + RUN, "see", "confusion", "zoo:lenet-digits")
+    assert done.returncode == 1 and b"NS791" in done.stderr

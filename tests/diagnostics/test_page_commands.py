@@ -59,6 +59,7 @@ NOT_RUN = {
     "NS745": "no layer that ships gives words",
     "NS770": "processes are not launched here; tests/training/test_world.py asks for them",
     "NS754": "every extra is installed where the tests run; tests/seeing/test_made.py hides one",
+    "NS791": "these tests need their memory; tests/cli/test_ending.py lets it end",
     "NS755": "a log is damaged in tests/seeing/test_seeing_pages.py",
     "NS733": "a worker is killed in tests/serving/test_serving_workers.py",
     "NS901": "no bug is known",

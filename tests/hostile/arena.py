@@ -58,7 +58,7 @@ class Outcome(NamedTuple):
             found.append(f"exit {self.code}")
         found += [
             word
-            for word in ("NS901", "Traceback (most recent call last)", "MemoryError")
+            for word in ("NS901", "NS791", "Traceback (most recent call last)", "MemoryError")
             if word in self.words
         ]
         return found

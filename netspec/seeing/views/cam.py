@@ -14,12 +14,13 @@ import numpy as np
 
 from netspec.diagnostics import fail
 from netspec.pictures.figure import Figure
+from netspec.seeing.answers import chosen_answer
 from netspec.seeing.finite import check_finite
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
-from netspec.seeing.tensors import bare_scores, chosen_class, tops_of
+from netspec.seeing.tensors import bare_scores, tops_of
 
 __all__ = ["TAKES", "WHOLE", "draw", "see"]
 
@@ -37,14 +38,13 @@ def see(subject: Subject, asked: Asked) -> Seen:
         raise fail("NS757", f"method {asked.method}; there are {', '.join(METHODS)}", path=subject.path)
     sample = samples_of(subject, asked)[0]
     outputs = subject.run(sample.arrays)
-    output, number = chosen_class(subject, outputs, asked)
+    output, number, word, label = chosen_answer(subject, outputs, asked)
     layer = subject.layer(asked.layer) if asked.layer is not None else last_maps(net, sample.arrays)
     maps, weights = weigh(net, sample.arrays, layer, output, number)
     if asked.method == "cam":
         weights = dense_weights(net, len(maps), number)
     found = np.maximum((weights[:, None, None] * maps).sum(0), 0)
-    word = subject.name_class(output, number)
-    values = {"sample": sample.name, "class": word, "number": number, "layer": layer,
+    values = {"sample": sample.name, "answer": word, "class": label, "number": number, "layer": layer,
               "method": asked.method or METHODS[0], "shape": list(found.shape)}  # fmt: skip
     arrays = {
         "cam": found,
@@ -100,5 +100,5 @@ def dense_weights(net: NetSubject, count: int, number: int) -> Array:
 
 
 def draw(seen: Seen) -> Iterator[Figure]:
-    told = f"for {seen.values['class']}, layer {seen.values['layer']}"
+    told = f"for {seen.values['answer']}, layer {seen.values['layer']}"
     yield over_picture("Class activation", seen.arrays["input"], seen.arrays["cam"], told)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from netspec.pictures.figure import Figure, Table
 from netspec.pictures.matrices import confusion_drawing
-from netspec.seeing.judged import judge, part_of
+from netspec.seeing.judged import judge, part_of, tell_part
 from netspec.seeing.seen import Asked, Seen
 from netspec.seeing.subject import Subject
 
@@ -33,7 +33,9 @@ def see(subject: Subject, asked: Asked) -> Seen:
     what = "places" if found.kind == "places" else "samples"
     told = [f"{int(counts.trace()):,} of {int(counts.sum()):,} {what} right, accuracy {found.accuracy:.4f}"]
     told += [f"most often: {pairs[0][1]} taken for {pairs[0][2]}, {pairs[0][0]:,} times"] if pairs else []
+    told += tell_part(asked, found)
     values = {
+        "part": found.part,
         "loss": found.loss,
         "classes": list(found.classes),
         "accuracy": found.accuracy,

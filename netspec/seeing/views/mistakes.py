@@ -15,8 +15,8 @@ from netspec.pictures.matrices import cut
 from netspec.pictures.shapes import Drawing, Image, Shape, Text
 from netspec.pictures.tiles import enlarge
 from netspec.pictures.words import name_at, only
-from netspec.seeing.judged import judge, part_of
-from netspec.seeing.samples import own_samples, show_pixels
+from netspec.seeing.judged import judge, part_of, tell_part
+from netspec.seeing.samples import has_data, own_samples, show_pixels
 from netspec.seeing.seen import Array, Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject
 
@@ -30,8 +30,8 @@ MOST, COLUMNS, SIDE = 100, 8, 72
 
 def see(subject: Subject, asked: Asked) -> Seen:
     """The mistakes in order. count: how many are shown, of however many there are."""
-    net, part = subject.need_net("mistakes"), part_of(asked, subject)
-    found = judge(net, part)
+    net = subject.need_net("mistakes")
+    found = judge(net, part_of(asked, subject))
     if not len(found.true):
         raise fail("NS750", "the loss judges places, not samples: `see output` shows them", path=subject.path)
     wrong = np.flatnonzero(found.true != found.guessed)
@@ -39,12 +39,13 @@ def see(subject: Subject, asked: Asked) -> Seen:
     shown = order[: asked.count or MOST]
     rows = [one(found, int(i)) for i in shown]
     arrays = {"numbers": order}
-    if net.picture:
-        arrays["pictures"] = pictures(net, shown, part)
+    if net.picture and has_data(net):
+        arrays["pictures"] = pictures(net, shown, found.part)
     total = len(found.true)
     told = [f"{len(order):,} of {total:,} samples are answered wrongly, {len(order) / total:.1%}"]
     told += only(len(shown) < len(order), f"the {len(shown)} surest are shown")
-    values = {"mistakes": len(order), "samples": total, "shown": rows}
+    told += tell_part(asked, found)
+    values = {"part": found.part, "mistakes": len(order), "samples": total, "shown": rows}
     return Seen("mistakes", f"Mistakes of {subject.name}", told, values, arrays)
 
 

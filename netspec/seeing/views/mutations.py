@@ -13,11 +13,11 @@ import numpy as np
 from netspec.pictures.colors import blue_red
 from netspec.pictures.figure import Figure
 from netspec.pictures.shapes import Drawing, Image, Shape, Text
+from netspec.seeing.answers import chosen_answer
 from netspec.seeing.samples import samples_of
 from netspec.seeing.seen import SAMPLE, Asked, Seen
 from netspec.seeing.sequences import LETTERS, alphabet, letters_of, sequence_input
 from netspec.seeing.subject import Subject
-from netspec.seeing.tensors import chosen_class
 
 __all__ = ["TAKES", "WHOLE", "draw", "see"]
 
@@ -34,7 +34,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     x, drew = letters_of(sample, name, asked.seed, subject.taken[name].shape[-1] is not None)
     arrays = {**sample.arrays, name: x}
     base = subject.run(arrays)
-    output, number = chosen_class(subject, base, asked)
+    output, number, word, _ = chosen_answer(subject, base, asked)
     whole = float(base[output].reshape(1, -1)[0, number])
     length = x.shape[-1]
     first = max(0, (length - (asked.window or MOST)) // 2)
@@ -54,7 +54,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     if drew:
         where = f"a sequence of {length} drawn letters"
     worst = np.unravel_index(int(np.abs(found).argmax()), found.shape)
-    told = [f"of {where}, score {whole:.4g}", f"most: {letters[places[worst[1]]]}{places[worst[1]] + 1} to "
+    told = [f"of {where}, for {word}, score {whole:.4g}", f"most: {letters[places[worst[1]]]}{places[worst[1]] + 1} to "
             f"{order[worst[0]]}, {found[worst]:+.4g}"]  # fmt: skip
     values = {
         "sample": where,
@@ -63,6 +63,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
         "sequence": letters,
         "letters": order,
         "class": number,
+        "answer": word,
     }
     return Seen("mutations", f"Mutation map of {subject.name}", told, values, {"mutations": found})
 

@@ -13,12 +13,12 @@ import numpy as np
 from netspec.diagnostics import SpecError, fail
 from netspec.pictures.figure import Figure
 from netspec.pictures.words import only
+from netspec.seeing.answers import chosen_answer
 from netspec.seeing.effort import batch_that_fits, macs_of
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import Subject
-from netspec.seeing.tensors import chosen_class
 
 __all__ = ["TAKES", "WHOLE", "draw", "see"]
 
@@ -43,7 +43,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
         )
     sample = samples_of(subject, asked)[0]
     base = subject.run(sample.arrays)
-    output, number = chosen_class(subject, base, asked)
+    output, number, word, label = chosen_answer(subject, base, asked)
     x = sample.arrays[name]
     height, width = x.shape[2:]
     shapes = {key: value.shape for key, value in sample.arrays.items()}
@@ -59,8 +59,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
         total[i : i + side, j : j + side] += whole - score
         count[i : i + side, j : j + side] += 1
     found = total / count
-    word = subject.name_class(output, number)
-    values = {"sample": sample.name, "class": word, "number": number, "score": whole, "side": side,
+    values = {"sample": sample.name, "answer": word, "class": label, "number": number, "score": whole, "side": side,
               "squares": len(corners), "lowest": float(scores.min())}  # fmt: skip
     told = [f"of {sample.name}, for {word}", f"{len(corners)} squares of {side}x{side}; the score falls from "
             f"{whole:.4g} to {float(scores.min()):.4g} at most"]  # fmt: skip
@@ -112,5 +111,5 @@ def run_all(  # what is covered, of which input, and whose score
 
 
 def draw(seen: Seen) -> Iterator[Figure]:
-    told = f"bright: what {seen.values['class']} needs"
+    told = f"bright: what {seen.values['answer']} needs"
     yield over_picture("Occlusion", seen.arrays["input"], seen.arrays["occlusion"], told)

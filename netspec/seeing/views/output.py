@@ -11,6 +11,7 @@ from typing import Any
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import enlarge, tile
 from netspec.pictures.words import when
+from netspec.seeing.answers import sorts
 from netspec.seeing.one import of_output
 from netspec.seeing.outputs import describe_boxes, describe_output, draw_output
 from netspec.seeing.samples import samples_of, show_pixels
@@ -63,24 +64,6 @@ def describe(subject: Subject, name: str, value: Array, like: Sequence[int | Non
         letters = read_classes(subject.folder) or ()
         said["labels"] = [*letters] if len(letters) == len(value) else []
     return said
-
-
-def sorts(subject: Subject, name: str) -> bool:
-    """Whether an output is scores of classes, by the layer that makes it or the loss that reads it."""
-    if not isinstance(subject, NetSubject):
-        return name in subject.labels
-    node = next((v.node for v in subject.typed.graph.outputs if v.name == name), None)
-    if node is not None and "normalizes_scores" in node.layer.traits:
-        return True
-    return name in judged_outputs(subject)
-
-
-def judged_outputs(net: NetSubject) -> set[str]:
-    """The values that a loss or a measure of the test net reads as scores of classes."""
-    if net.program.resolved.file.train is None:
-        return set()
-    nodes = net.program.training_graph("test").graph.nodes
-    return {node.bottoms[0].name for node in nodes if node.layer.answers == "classes" and node.bottoms}
 
 
 def draw(seen: Seen) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""Which pixels the score of a class hangs on: the size of its gradient.
+"""Which pixels the score of a class, or another number of the net's, hangs on: the size of its gradient.
 
     M_ij = max over channels c of |d S_k / d x_cij|
 
@@ -15,11 +15,12 @@ from netspec.diagnostics import fail
 from netspec.pictures.colors import heat
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import enlarge, thicken
+from netspec.seeing.answers import chosen_answer
 from netspec.seeing.over import over_picture
 from netspec.seeing.samples import samples_of, show_pixels
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
 from netspec.seeing.subject import Subject
-from netspec.seeing.tensors import bare_scores, chosen_class, gradient_of, picture_input
+from netspec.seeing.tensors import bare_scores, gradient_of, picture_input
 
 __all__ = ["TAKES", "WHOLE", "draw", "see"]
 
@@ -41,7 +42,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     if method not in METHODS:
         raise fail("NS757", f"method {method}; there are {', '.join(METHODS)}", path=subject.path)
     sample = samples_of(subject, asked)[0]
-    output, number = chosen_class(subject, subject.run(sample.arrays), asked)
+    output, number, word, label = chosen_answer(subject, subject.run(sample.arrays), asked)
     x = sample.arrays[name]
     shown = [x]
     if method == "smooth":
@@ -62,8 +63,8 @@ def see(subject: Subject, asked: Asked) -> Seen:
     arrays = {"saliency": found, "gradient": gradient}
     if subject.picture == name:
         arrays["input"] = show_pixels(x[0], subject.contract(name))
-    word = subject.name_class(output, number)
-    values = {"sample": sample.name, "class": word, "number": number, "output": output, "method": method}
+    values = {"sample": sample.name, "answer": word, "class": label, "number": number, "output": output,
+              "method": method}  # fmt: skip
     return Seen("saliency", f"Saliency of {subject.name}", [f"of {sample.name}, for {word}"], values, arrays)
 
 
@@ -71,7 +72,7 @@ def draw(seen: Seen) -> Iterator[Figure]:
     """Heat, and heat over the picture."""
     found = seen.arrays["saliency"]
     if "input" in seen.arrays:
-        yield over_picture("Saliency", seen.arrays["input"], found, f"for {seen.values['class']}")
+        yield over_picture("Saliency", seen.arrays["input"], found, f"for {seen.values['answer']}")
     else:
         rows = found.reshape(-1, found.shape[-1])
-        yield Figure("Saliency", thicken(enlarge(heat(rows), 512), BAND), f"for {seen.values['class']}")
+        yield Figure("Saliency", thicken(enlarge(heat(rows), 512), BAND), f"for {seen.values['answer']}")
