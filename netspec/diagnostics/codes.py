@@ -196,6 +196,7 @@ CODES: dict[str, Code] = {
     "NS416": Code("channels last", "warning"),
     "NS417": Code("means of pixels from 0 to 1", "warning"),
     "NS418": Code("data are not there", "warning"),
+    "NS419": Code("answers drawn at random", "warning"),
     # 6: training and data
     "NS600": Code("no tests to go by"),
     "NS601": Code("a pattern that stands for nothing"),

@@ -1,10 +1,12 @@
 """Every lint with nets that fire it and nets that must not."""
 
+import os
 from itertools import product
 
 import pytest
 from analysis_specs import codes, findings, net
 
+from netspec.allowed_paths import allowing
 from netspec.analysis.lint.run import stretches
 
 LSTM = "name: l, type: LSTM, bottom: [data, cont], num_output: 3, weight_filler: xavier"
@@ -96,6 +98,11 @@ FIRE = {
         net("{shape: [N, 1, 8, 8], image: {mean_value: 0.5}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {mean_value: [123, 116, 103], std_value: [0.229, 0.224, 0.225]}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {std_value: 0.3}}", CONV),
+    ],
+    "NS419": [
+        net("[N, 3]", "name: d, type: Dropout, phase: TRAIN"),
+        net("[N, 3, 8, 8]", "name: d, type: Dropout2d, phase: TRAIN\n" + CONV),
+        net("[N, 3, 8, 8]", "name: p, type: Pooling, pool: STOCHASTIC, kernel_size: 2, stride: 2, phase: TRAIN\nname: r, type: ReLU"),
     ],
     "NS431": [
         net("{shape: [N, 3, 8, 8], image: {std_value: 58, scale: 0.0039}}", CONV),
@@ -205,6 +212,13 @@ QUIET = {
         net("{shape: [N, 3, 8, 8], image: {mean_value: [123, 116, 103], std_value: [0.229, 0.224, 0.225], scale: 0.0039}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {mean_value: [123, 116, 103], std_value: [1, 1, 1]}}", CONV),
     ],
+    "NS419": [
+        net("[N, 3]", "name: d, type: Dropout"),
+        net("[N, 3]", "name: d, type: Dropout, phase: TEST"),
+        net("[N, 3]", "name: d, type: Dropout, phase: TRAIN, include: {phase: TRAIN}"),
+        net("[N, 3]", "name: r, type: ReLU, phase: TRAIN"),
+        net("[N, 3]", "name: r, type: ReLU\nname: d, type: Dropout, phase: TRAIN", "output: [r]\n"),
+    ],
     "NS431": [
         net("{shape: [N, 3, 8, 8], image: {mean_value: 128, std_value: 58}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {std_value: 0.25, scale: 0.0039}}", CONV),
@@ -286,7 +300,38 @@ def test_labels_in_a_file_are_counted(tmp_path) -> None:
     text = net(
         "[N, 5]", "name: ip, type: InnerProduct, num_output: 3", "output: {ip: {labels: labels.txt}}\n"
     )
+    (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
     assert [f.code for f in findings(text, str(tmp_path / "spec.yaml"))] == ["NS410"]
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("pipe", ": it is a pipe, not a file"),
+        ("link", " lies outside the spec's folder"),
+        ("../outside/names", " lies outside the spec's folder"),
+        ("none.txt", ": No such file or directory"),
+        (".", ": it is a folder"),
+        ("odd", ": it is not UTF-8"),
+    ],
+)
+def test_a_file_of_labels_that_an_export_would_refuse(tmp_path, path: str, why: str) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "names").write_text("cat\ndog\nfox\n", encoding="utf-8")
+    here = tmp_path / "here"
+    here.mkdir()
+    os.mkfifo(here / "pipe")
+    (here / "link").symlink_to(tmp_path / "outside" / "names")
+    (here / "odd").write_bytes(b"caf\xe9\n" * 3)
+    text = net(
+        "[N, 5]", "name: ip, type: InnerProduct, num_output: 3", f"output: {{ip: {{labels: {path}}}}}\n"
+    )
+    (here / "spec.yaml").write_text(text, encoding="utf-8")
+    (found,) = findings(text, str(here / "spec.yaml"))
+    assert (found.code, found.fact.split(": --allow")[0]) == ("NS410", f"labels of ip: {path}{why}")
+    with allowing([tmp_path]):
+        again = findings(text, str(here / "spec.yaml"))
+    assert (again == []) == ("outside" in why)
 
 
 def test_one_finding_for_a_field_alike_along_both_axes() -> None:

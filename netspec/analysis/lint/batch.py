@@ -1,4 +1,6 @@
-"""Lints on what the letter of an input promises: NS414, NS415."""
+"""Lints on what the letter of an input promises, and on answers that are not the same twice: NS414,
+NS415, NS419.
+"""
 
 import re
 from collections.abc import Iterator
@@ -13,9 +15,10 @@ from netspec.ir.dims import symbols
 from netspec.ir.graph import Input, Node, TypedGraph
 from netspec.ir.rule import Change
 from netspec.record import as_written
+from netspec.resolve.deploy import cut_to_outputs
 from netspec.source import Span
 
-__all__ = ["LINTS", "lint_fixed_size", "lint_mixed_rows"]
+__all__ = ["LINTS", "lint_drawn_answers", "lint_fixed_size", "lint_mixed_rows"]
 
 
 def lint_fixed_size(view: View) -> Iterator[Found]:
@@ -70,6 +73,21 @@ def lint_mixed_rows(view: View) -> Iterator[Found]:
         at = next((name for name in words if name in node.places), "type")
         fact = "what comes out for one sample depends on the others in the batch, in test as well"
         yield finding("NS415", node, fact, at, *way, "a server runs each request of such a net alone")
+
+
+def lint_drawn_answers(view: View) -> Iterator[Found]:
+    """NS419: outside training, too, a layer draws its values, since its own phase is TRAIN."""
+    graph = view.typed.graph
+    deployed = tuple(graph.blobs[name] for name, _ in view.resolved.outputs if name in graph.blobs)
+    for node in cut_to_outputs(graph, deployed).nodes if view.kind == "test" else ():
+        if node.mode == "TRAIN" and node.layer.draws:
+            yield finding(
+                "NS419",
+                node,
+                "its own phase is TRAIN: what it answers is drawn anew at each call, in test as well",
+                "phase",
+                "no model can be exported with it (NS701)",
+            )
 
 
 def holds(typed: TypedGraph, given: Input, name: str) -> bool:
@@ -141,4 +159,4 @@ def letters(given: Input, one: Fixed) -> Iterator[Edit]:
             yield Edit(Span(given.span.source, at, at + len(one.name)), str(one.number))
 
 
-LINTS: tuple[Lint, ...] = (lint_fixed_size, lint_mixed_rows)
+LINTS: tuple[Lint, ...] = (lint_fixed_size, lint_mixed_rows, lint_drawn_answers)

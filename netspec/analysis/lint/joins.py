@@ -1,13 +1,17 @@
 """Lints on what follows what: NS404, NS405, NS409; and on labels: NS410."""
 
+import os
 from collections.abc import Iterator
 
 from netspec.analysis.field.receptive_field import Extent
 from netspec.analysis.lint.view import Found, Lint, View, finding, place_of
 from netspec.diagnostics.model import Diagnostic, Label
-from netspec.file_reading import open_text
+from netspec.file_reading import read_bytes
 from netspec.ir.graph import Node, Value
+from netspec.strict_json import BYTES
+from netspec.syntax.located import Located
 from netspec.syntax.paths import OutsideError, resolve_path, roots
+from netspec.syntax.spec import Spec
 
 __all__ = ["LINTS", "idle_bias", "lint_label_count", "lint_misaligned_joins", "twice"]
 
@@ -133,7 +137,9 @@ def apart(a: Extent, b: Extent) -> bool:
 
 
 def lint_label_count(view: View) -> Iterator[Found]:
-    """NS410: as many labels as an output has channels."""
+    """NS410: labels that an export would refuse: other than the output has channels, or a file that
+    cannot be read.
+    """
     section = view.resolved.spec.section("output")
     for name, body in (section.mapping if section is not None else {}).items():
         labels = body.get("labels")
@@ -141,13 +147,14 @@ def lint_label_count(view: View) -> Iterator[Found]:
         if labels is None or value is None or value not in view.typed.types:
             continue
         shape = view.typed.types[value].shape
-        count = (
-            len(labels.items)
-            if isinstance(labels.value, list)
-            else lines_of(view.resolved.spec.folder, labels.text)
-        )
+        fact = ""
+        try:
+            count = count_labels(view.resolved.spec, labels)
+        except (OSError, UnicodeDecodeError, OutsideError) as error:
+            count, fact = None, f"labels of {name}: {labels.text}{why_unread(error)}"
         if count is not None and len(shape) > 1 and isinstance(shape[1], int) and count != shape[1]:
             fact = f"{count} labels for {name}, which has {shape[1]} channels"
+        if fact:
             yield Found(
                 value.node,
                 Diagnostic(
@@ -159,17 +166,23 @@ def lint_label_count(view: View) -> Iterator[Found]:
             )
 
 
-def lines_of(folder: str, path: str) -> int | None:
-    """Lines with text in a labels file; None where it cannot be read (export says so) or is no list
-    of lines.
+def count_labels(spec: Spec, labels: Located) -> int | None:
+    """Labels of a list, or lines with text of the file named; None for a file where the spec is a
+    text without a place. Raises OSError, UnicodeDecodeError, OutsideError.
     """
-    if not path.endswith(".txt"):
+    if isinstance(labels.value, list):
+        return len(labels.items)
+    path = resolve_path(labels.text, spec.folder)
+    if not os.path.isfile(spec.source.name):
         return None
-    try:
-        with open_text(resolve_path(path, folder), roots(folder)) as file:
-            return sum(1 for line in file if line.strip())
-    except (OSError, UnicodeDecodeError, OutsideError):
-        return None
+    text = read_bytes(path, roots(spec.folder), BYTES).decode("utf-8-sig")
+    return sum(1 for line in text.split("\n") if line.strip())
+
+
+def why_unread(error: Exception) -> str:
+    if isinstance(error, OutsideError):
+        return " lies outside the spec's folder: --allow-outside, on the command line, lets it be read"
+    return f": {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"
 
 
 LINTS: tuple[Lint, ...] = (idle_bias, twice, lint_misaligned_joins, lint_label_count)
