@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CERTIFICATE",
-    "PREFIXES",
     "PROBES",
     "SEAL",
     "Seal",
@@ -40,14 +39,16 @@ __all__ = [
 CERTIFICATE = "netspec.certificate"
 SEAL = "netspec.seal"
 PROBES = "netspec.probes"
-PREFIXES = (
-    "netspec.certif",
-    "netspec.seal",
-    "netspec.probes",
+CLAIMS = (
+    CERTIFICATE,
+    PROBES,
+    "netspec.certified",
     "netspec.largest_difference",
     "netspec.tolerance",
 )
-"""Properties that are the certificate: they are not part of what is hashed."""
+"""Properties that are the certificate: they are hashed by themselves, since a file is hashed before it
+has them.
+"""
 CERTIFIED = ("true", "partial", "quantized")
 """What a file says of itself that was compared: with torch, in part, or as int8 or fp16 with a float
 file that was.
@@ -70,11 +71,15 @@ class Seal(NamedTuple):
 
     graph: str
     weights: str
+    claims: str
     properties: Mapping[str, str]
 
     def text(self) -> str:
         """The hashes as a property of the model."""
-        return json.dumps({"graph": self.graph, "weights": self.weights})
+        return json.dumps({name: getattr(self, name) for name in HASHES})
+
+
+HASHES = ("graph", "weights", "claims")
 
 
 def check_allowed(path: str | os.PathLike[str], uncertified: bool = False) -> None:
@@ -98,7 +103,7 @@ def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
         raise fail("NS712", why_not(said), path=os.fspath(path), notes=(DOING_WITHOUT,))
     try:
         claim, hashes = read_json(said[CERTIFICATE], constants=True), read_json(said[SEAL])
-        wanted = {key: str(hashes[key]) for key in ("graph", "weights")}
+        wanted = {key: str(hashes[key]) for key in HASHES}
         if not isinstance(claim, dict):
             raise TypeError("it is no JSON object")
     except (KeyError, TypeError, ValueError) as error:
@@ -113,9 +118,7 @@ def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
             raise fail("NS713", fact, path=os.fspath(path), notes=(DOING_WITHOUT,))
         return claim, Seal(**wanted, properties=said)
     seal = seal_of(path)
-    changed = [
-        name for name, hashed in (("graph", seal.graph), ("weights", seal.weights)) if hashed != wanted[name]
-    ]
+    changed = [name for name in HASHES if getattr(seal, name) != wanted[name]]
     if changed:
         fact = f"its {' and '.join(changed)} {'are' if changed != ['graph'] else 'is'} not what was certified"
         raise fail("NS713", fact, path=os.fspath(path), notes=(DOING_WITHOUT,))
@@ -150,9 +153,10 @@ def why_not(said: Mapping[str, str]) -> str:
     return "it has no certificate: nobody has compared it with what was trained"
 
 
-def seal_of(path: str | os.PathLike[str]) -> Seal:
-    """Hash a model file. Raises SpecError: NS720 (not readable), NS721 (no model, or weights
-    outside that are not there).
+def seal_of(path: str | os.PathLike[str], claims: Mapping[str, str] | None = None) -> Seal:
+    """Hash a model file. claims: the certificate that it is to have, where it has none yet.
+
+    Raises SpecError: NS720 (not readable), NS721 (no model, or weights outside that are not there).
     """
     path = Path(path)
     with open_mapped(path) as data:
@@ -165,10 +169,22 @@ def seal_of(path: str | os.PathLike[str]) -> Seal:
                         weights.setdefault(name, []).append(digest)
                     else:
                         graph.add(inner, part, 1)
-            elif number != PROPERTIES or not entry(content, path)[0].startswith(PREFIXES):
+            elif number != PROPERTIES or entry(content, path)[0] not in (SEAL, *CLAIMS):
                 graph.add(number, content, 0)
         every = json.dumps(sorted(weights.items())).encode()
-        return Seal(graph.digest(), hashlib.sha256(every).hexdigest(), properties(data, path))
+        said = properties(data, path)
+        return Seal(
+            graph.digest(),
+            hashlib.sha256(every).hexdigest(),
+            digest_claims(said if claims is None else claims),
+            said,
+        )
+
+
+def digest_claims(said: Mapping[str, str]) -> str:
+    """The hash of what a file says was compared, and how well."""
+    every = json.dumps(sorted((key, said[key]) for key in CLAIMS if key in said))
+    return hashlib.sha256(every.encode()).hexdigest()
 
 
 class Parts:
@@ -191,8 +207,11 @@ class Parts:
 
 
 def tensor(content: memoryview, path: Path) -> tuple[str, str]:
-    """Name and digest of an initializer: element type, shape, and bytes wherever they lie."""
-    name, dims, kind, outside = "", list[int](), 0, dict[str, str]()
+    """Name and digest of an initializer: element type, shape, and bytes wherever they lie. Raises
+    SpecError NS721 where two readers could take it for two things.
+    """
+    name, dims, kind, outside = "", list[int](), 0, list[tuple[str, str]]()
+    within, beyond = False, False
     body = hashlib.sha256()
     for number, wire, part in fields(content, path):
         if number == NAME:
@@ -203,14 +222,20 @@ def tensor(content: memoryview, path: Path) -> tuple[str, str]:
         elif number == KIND:
             kind = varint(part, 0)[0]
         elif number == OUTSIDE:
-            outside.update([entry(part, path)])
+            outside.append(entry(part, path))
         elif number == RAW:
+            within = within or len(part) > 0
             body.update(part)
-        elif number != WHERE:
+        elif number == WHERE:
+            beyond = varint(part, 0)[0] == 1
+        else:
             body.update(f"{number}:".encode())
             body.update(part)
+    places = dict(outside)
+    if beyond != bool(outside) or (beyond and within) or len(places) < len(outside):
+        raise fail("NS721", f"the weights {name} are said to lie in two places, or in none", path=str(path))
     if outside:
-        beside(body, outside, path)
+        beside(body, places, path)
     return name, hashlib.sha256(f"{kind} {dims} ".encode() + body.digest()).hexdigest()
 
 
@@ -220,14 +245,12 @@ def beside(body: Any, outside: Mapping[str, str], path: Path) -> None:
     if not name or Path(name).name != name:
         raise fail("NS721", f"weights may lie in the folder of the model only: {name!r}", path=str(path))
     with open_mapped(path.with_name(name), "NS721", path.parent) as data:
-        try:
-            start = int(outside.get("offset", "0"))
-            if "length" in outside:
-                end = start + int(outside["length"])
-            else:
-                end = len(data)
-        except ValueError as error:
-            raise fail("NS721", f"a place in {name} must be a number", path=str(path)) from error
+        said = [outside[key] for key in ("offset", "length") if key in outside]
+        # int() would also read 1_0 and other digits, where onnxruntime does not
+        if not all(text.isascii() and text.isdecimal() and len(text) < 20 for text in said):
+            raise fail("NS721", f"a place in {name} must be a number", path=str(path))
+        start = int(outside.get("offset", "0"))
+        end = start + int(outside["length"]) if "length" in outside else len(data)
         if not 0 <= start <= end <= len(data):
             raise fail(
                 "NS721",

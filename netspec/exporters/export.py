@@ -166,11 +166,10 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
                 certificate = quantize_file(work, quantize, draft, certificate, words["device"])
             spent = time.perf_counter() - begun
         findings = hold(origin.program, net, typed, draft)
-        sealed = (
-            {**certificate.metadata(), SEAL: seal_of(draft).text()}
-            if certificate
-            else {"netspec.certified": "false"}
-        )
+        sealed = {"netspec.certified": "false"}
+        if certificate:
+            claims = certificate.metadata()
+            sealed = {**claims, SEAL: seal_of(draft, claims).text()}
         add_metadata(draft, sealed)
         findings += hold_size(origin.program, typed, draft)  # metadata count, too
         if any(d.severity == "error" for d in findings):

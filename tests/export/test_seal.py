@@ -59,6 +59,11 @@ def changed(path: Path, to: Path, change: Callable[[Any], None]) -> Path:
     return to
 
 
+def sealed(path: Path) -> Path:
+    """The file with the hashes that it has now: whoever rewrites one can seal it anew."""
+    return changed(path, path, property_of("netspec.seal", lambda _: seal_of(path).text()))
+
+
 def flip(model: Any) -> None:
     """The last bit of one weight."""
     tensor = next(t for t in model.graph.initializer if t.name == "conv1.weight")
@@ -75,7 +80,59 @@ def contract(model: Any) -> None:
     next(p for p in model.metadata_props if p.key == "netspec.image.data").value = '{"color": "rgb"}'
 
 
+def both(*changes: Callable[[Any], None]) -> Callable[[Any], None]:
+    def plant(model: Any) -> None:
+        for change in changes:
+            change(model)
+
+    return plant
+
+
+def property_of(key: str, change: Callable[[str], str]) -> Callable[[Any], None]:
+    def plant(model: Any) -> None:
+        held = next(p for p in model.metadata_props if p.key == key)
+        held.value = change(held.value)
+
+    return plant
+
+
+def claim(**words: Any) -> Callable[[Any], None]:
+    """The certificate says something else."""
+    return property_of("netspec.certificate", lambda said: json.dumps({**json.loads(said), **words}))
+
+
+def tolerant(said: str) -> str:
+    """Probes that any answer meets."""
+    asked = json.loads(said)
+    for each in asked:
+        for output in each["outputs"].values():
+            output["tolerance"] = 1e30
+    return json.dumps(asked)
+
+
 FAULTS: dict[str, Callable[[Any], None]] = {
+    "what was compared": claim(layers=999),
+    "how much was compared": both(
+        claim(level="full", left_out=0), property_of("netspec.certified", lambda _: "true")
+    ),
+    "how well": property_of("netspec.largest_difference", lambda _: "0.0"),
+    "what was allowed": property_of("netspec.tolerance", lambda _: "1.0"),
+    "no probes": property_of("netspec.probes", lambda _: "[]"),
+    "probes that allow everything": property_of("netspec.probes", tolerant),
+    "probes taken away": lambda m: m.metadata_props.remove(
+        next(p for p in m.metadata_props if p.key == "netspec.probes")
+    ),
+    "a property that is nearly the certificate's": lambda m: m.metadata_props.add(
+        key="netspec.certified.labels", value="x"
+    ),
+    "the operators' version": lambda m: setattr(m.opset_import[0], "version", m.opset_import[0].version - 1),
+    "another domain": lambda m: m.opset_import.add(domain="com.microsoft", version=1),
+    "an input's name": lambda m: setattr(m.graph.input[0], "name", "other"),
+    "a function": lambda m: m.functions.add(name="Softmax", domain="other"),
+    "a weight that the caller may give": lambda m: m.graph.input.append(
+        helper.make_tensor_value_info("conv1.bias", 1, [3])
+    ),
+    "one weight's name on two": lambda m: m.graph.initializer.append(m.graph.initializer[0]),
     "a bit of a weight": flip,
     "an attribute": attribute,
     "what a picture must be": contract,
@@ -150,6 +207,45 @@ def test_weights_beside_lie_in_the_model_s_folder(certified: Path, tmp_path: Pat
     assert code(lambda: seal_of(tmp_path / "m.onnx")) == "NS721"
 
 
+def beside(tensor: Any, *places: tuple[str, str]) -> None:
+    tensor.data_location = 1
+    for key, value in places:
+        tensor.external_data.add(key=key, value=value)
+
+
+HALVES: dict[str, Callable[[Any, bytes], None]] = {
+    "two places, of which a reader takes one": lambda t, raw: (
+        t.ClearField("raw_data"),
+        beside(t, ("location", "zeros"), ("location", "whole")),
+    ),
+    "half in the file": lambda t, raw: (setattr(t, "raw_data", raw[:40]), beside(t, ("location", "rest"))),
+    "beside, in spite of what it says": lambda t, raw: (
+        t.ClearField("raw_data"),
+        beside(t, ("location", "whole")),
+        setattr(t, "data_location", 0),
+    ),
+    "within, in spite of what it says": lambda t, raw: beside(t),
+    "a length that Python alone reads": lambda t, raw: (
+        t.ClearField("raw_data"),
+        beside(t, ("location", "whole"), ("length", "1_08")),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", HALVES)
+def test_weights_lie_in_one_place_alone(fault: str, certified: Path, tmp_path: Path) -> None:
+    """Their bytes, put together, are those that were certified: what runs may be others."""
+    model = onnx.load(str(certified))
+    tensor = next(t for t in model.graph.initializer if t.name == "conv1.weight")
+    raw = bytes(tensor.raw_data)
+    (tmp_path / "whole").write_bytes(raw)
+    (tmp_path / "rest").write_bytes(raw[40:])
+    (tmp_path / "zeros").write_bytes(bytes(len(raw)))
+    HALVES[fault](tensor, raw)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert code(lambda: certificate_of(tmp_path / "m.onnx")) == "NS721"
+
+
 def test_no_certificate_and_a_broken_one(certified: Path, tmp_path: Path) -> None:
     def without(*keys: str, **more: str) -> Path:
         def change(model: Any) -> None:
@@ -175,7 +271,7 @@ def test_no_certificate_and_a_broken_one(certified: Path, tmp_path: Path) -> Non
         "[" * 5000,
         '[{"inputs": {"data": [[99999999999], "float32", "real", 0, 0]}, "states": {}, "outputs": {}}]',
     ):
-        assert code(lambda value=value: verify(without(netspec__probes=value))) == "NS715", value
+        assert code(lambda value=value: verify(sealed(without(netspec__probes=value)))) == "NS715", value
 
 
 def test_files_that_are_no_models(tmp_path: Path) -> None:
@@ -198,8 +294,8 @@ def test_damaged_bytes_give_a_finding_or_the_same_file(certified: Path, tmp_path
         certificate_of(tmp_path / "m.onnx")
     except SpecError as error:
         assert error.diagnostics[0].code in ("NS712", "NS713", "NS715", "NS721")
-    else:  # within the certificate's own words
-        assert seal_of(tmp_path / "m.onnx")[:2] == seal_of(certified)[:2]
+    else:  # within an empty field, or another writing of the same
+        assert seal_of(tmp_path / "m.onnx")[:3] == seal_of(certified)[:3]
 
 
 def test_an_answer_that_differs_is_told(certified: Path, tmp_path: Path) -> None:
@@ -211,7 +307,7 @@ def test_an_answer_that_differs_is_told(certified: Path, tmp_path: Path) -> None
 
     found = verify(certified)
     assert (found.probes, found.closest <= 1) == (2, True)
-    assert code(lambda: verify(changed(certified, tmp_path / "m.onnx", wrong))) == "NS714"
+    assert code(lambda: verify(sealed(changed(certified, tmp_path / "m.onnx", wrong)))) == "NS714"
 
 
 def test_probes_are_the_same_everywhere() -> None:
