@@ -20,6 +20,7 @@ from netspec.seal import PROBES, check_allowed
 from netspec.serving.heads import Heads
 from netspec.serving.pictures import find_pictures
 from netspec.serving.sizes import KEY, Conditions, conditions
+from netspec.serving.table_rows import TableRows, find_rows
 from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs
 from netspec.strict_json import JsonError, read_json
 
@@ -41,7 +42,8 @@ LARGE = 4 << 20
 @dataclass(frozen=True)
 class Model:
     """A loaded model. `metadata` holds the file's `netspec.` properties, `labels` the class names
-    per output, `sizes` what it demands, `pictures` what is done to a picture for an input of these.
+    per output, `sizes` what it demands, `pictures` what is done to a picture for an input of these,
+    `rows` what cells of a table may hold.
     """
 
     session: Any
@@ -52,6 +54,7 @@ class Model:
     labels: Mapping[str, Sequence[str]]
     sizes: Conditions | None = None
     pictures: Mapping[str, ImageContract] = field(default_factory=dict)
+    rows: TableRows | None = None
     heads: Heads = field(default_factory=Heads)
 
     def check(self, given: Mapping[str, tuple[str, Sequence[int]]]) -> None:
@@ -69,6 +72,11 @@ class Model:
                 k: v for k, v in near.items() if v
             }
             raise RequestError(refusal.text, 400, details)
+
+    def check_rows(self, inputs: "Mapping[str, np.ndarray]") -> None:
+        """Hold rows of a table against what training knew of its columns. Raises RequestError (400)."""
+        if self.rows is not None:
+            self.rows.check(inputs)
 
     @property
     def batch(self) -> str | None:
@@ -144,6 +152,7 @@ def open_model(
         _labels(metadata, outputs, path),
         _conditions(metadata, path),
         find_pictures(metadata, inputs, path),
+        find_rows(metadata, path),
     )
 
 

@@ -41,10 +41,11 @@ def run_model(
     """Run a loaded model once.
 
     Raises SpecError: NS726 where the inputs do not fit the declared names, datatypes and shapes,
-    NS727 where the net does not take a size.
+    NS727 where the net does not take a size, NS634, NS654 where a row of a table is none.
     """
     try:
         model.check({name: (datatype_of(array), array.shape) for name, array in inputs.items()})
+        model.check_rows(inputs)
         return model.run(inputs, [t.name for t in model.outputs])
     except RequestError as error:
         raise fail(str(error.details.get("code", "NS726")), str(error), path=os.fspath(path)) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from netspec.serving.engine import Model
 from netspec.serving.heads import Place, Understood
 from netspec.serving.pictures import decode_pictures, from_base64, prepare_pixels
+from netspec.serving.table_rows import TableRows
 from netspec.serving.tensors import NUMPY_TYPES, RequestError, shape_text
 from netspec.serving.values import (
     from_binary,
@@ -89,7 +90,9 @@ def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_V
     if end < len(body):
         known = model.heads.find(body, end)
         if known is not None:
-            return Inference(None, known.take(body, end), known.outputs, known.patience)
+            inputs = known.take(body, end)
+            model.check_rows(inputs)
+            return Inference(None, inputs, known.outputs, known.patience)
     text = body[:end] if end < len(body) else body
     lists: list[memoryview] = []
     if len(text) > min(LARGE_JSON, most):  # a value takes a byte at least
@@ -97,7 +100,7 @@ def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_V
     if len(text) > LARGE_JSON:
         text = set_aside(text, lists)
     request = _object(_load(text), "the request")
-    inference = read_inference(request, BodyTensors(memoryview(body)[end:], lists), model)
+    inference = read_inference(request, BodyTensors(memoryview(body)[end:], lists, model.rows), model)
     if end < len(body) and inference.id is None and inference.decode is None:
         keep_head(text, request["inputs"], inference, model)
     return inference
@@ -243,6 +246,7 @@ def _inputs(tensors: dict[str, dict[str, Any]], values: Tensors, model: Model) -
         _parameters(tensor, f"input {name!r}", values.words["input"])
         arrays[name] = values.take(name, tensor)
     values.end()
+    model.check_rows(arrays)
     return {t.name: arrays[t.name] for t in model.inputs}
 
 
@@ -281,7 +285,9 @@ def _pictures(
 
 
 class BodyTensors:
-    """Those of an HTTP body: in its JSON, or behind it, one after the other."""
+    """Those of an HTTP body: in its JSON, or behind it, one after the other. rows: the input in whose
+    values null is an empty cell.
+    """
 
     words: Mapping[str, Sequence[str]] = {
         "request": ("binary_data_output", "timeout"),
@@ -290,14 +296,15 @@ class BodyTensors:
     }
     binary = False
 
-    def __init__(self, rest: memoryview, lists: Sequence[memoryview]) -> None:
+    def __init__(self, rest: memoryview, lists: Sequence[memoryview], rows: TableRows | None = None) -> None:
         self.rest = rest
         self.lists = lists
+        self.cells = "" if rows is None else rows.name
 
     def take(self, name: str, tensor: dict[str, Any]) -> "np.ndarray":
         data = self.take_binary(name, tensor)
         if data is None:
-            return _values(name, tensor, self.lists)
+            return _values(name, tensor, self.lists, name == self.cells)
         return from_binary(name, tensor["datatype"], tensor["shape"], data)
 
     def take_files(self, name: str, tensor: dict[str, Any]) -> list[bytes]:
@@ -328,12 +335,12 @@ class BodyTensors:
             raise RequestError(words)
 
 
-def _values(name: str, tensor: dict[str, Any], lists: Sequence[memoryview]) -> "np.ndarray":
+def _values(name: str, tensor: dict[str, Any], lists: Sequence[memoryview], cells: bool) -> "np.ndarray":
     data = tensor["data"]
     if not (_is_count(data) and data < len(lists)):
-        return from_json(name, tensor["datatype"], tensor["shape"], data)
+        return from_json(name, tensor["datatype"], tensor["shape"], data, cells)
     try:
-        return from_text(name, tensor["datatype"], tensor["shape"], lists[data])
+        return from_text(name, tensor["datatype"], tensor["shape"], lists[data], cells)
     except ValueError as error:
         raise RequestError(f"the request must be JSON: data of input {name!r}: {error}") from error
 

@@ -39,9 +39,11 @@ PACKED = {"FP32": "f", "FP64": "d"}
 WORDS = {"BO": "booleans", "FP": "numbers", "BY": "strings"}
 
 
-def from_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> "np.ndarray":
-    """An array from a JSON list, flat or nested as `shape`. Raises RequestError where count,
-    nesting, type or range do not fit.
+def from_json(
+    name: str, datatype: str, shape: Sequence[int], data: Any, cells: bool = False
+) -> "np.ndarray":
+    """An array from a JSON list, flat or nested as `shape`. cells: of a table, null is NaN, an empty
+    one. Raises RequestError where count, nesting, type or range do not fit.
     """
     if not isinstance(data, list):
         raise RequestError(f"data of input {name!r} must be a list: got {_json_type(data)}")
@@ -49,7 +51,7 @@ def from_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> "np.
     if packed is not None and packed.size == math.prod(shape):
         return packed.reshape(shape)
     try:
-        given = _array(datatype, data)
+        given = _array(datatype, data, cells)
     except (ValueError, OverflowError) as error:
         raise RequestError(
             f"data of input {name!r} must be flat, or nested as {shape_text(shape)}: it is ragged"
@@ -70,7 +72,9 @@ def from_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> "np.
     return _narrow(name, datatype, given).reshape(shape)
 
 
-def from_text(name: str, datatype: str, shape: Sequence[int], text: memoryview) -> "np.ndarray":
+def from_text(
+    name: str, datatype: str, shape: Sequence[int], text: memoryview, cells: bool = False
+) -> "np.ndarray":
     """The same from the text of a long list, read piece by piece into the array: as Python's numbers
     its values would take ten times the room.
     """
@@ -81,15 +85,15 @@ def from_text(name: str, datatype: str, shape: Sequence[int], text: memoryview) 
     found = np.empty(math.prod(shape), NUMPY_TYPES[datatype])
     at = 0
     if depth not in (1, len(shape)):
-        return from_json(name, datatype, shape, load_json(text))  # which says what is wrong
+        return from_json(name, datatype, shape, load_json(text), cells)  # which says what is wrong
     for piece in _pieces(text, depth):
-        given = _array(datatype, load_json(b"".join((b"[", piece, b"]"))))
+        given = _array(datatype, load_json(b"".join((b"[", piece, b"]"))), cells)
         if given is None or given.shape[1:] != inner or at + given.size > found.size:
-            return from_json(name, datatype, shape, load_json(text))
+            return from_json(name, datatype, shape, load_json(text), cells)
         found[at : at + given.size] = _narrow(name, datatype, given).ravel()
         at += given.size
     if at != found.size:
-        return from_json(name, datatype, shape, load_json(text))
+        return from_json(name, datatype, shape, load_json(text), cells)
     return found.reshape(shape)
 
 
@@ -144,8 +148,10 @@ def pack_reals(datatype: str, data: list[Any]) -> "np.ndarray | None":
         return None
 
 
-def _array(datatype: str, data: list[Any]) -> "np.ndarray | None":
-    """The values as numpy reads them, or None where they are not of the datatype's kind."""
+def _array(datatype: str, data: list[Any], cells: bool = False) -> "np.ndarray | None":
+    """The values as numpy reads them, or None where they are not of the datatype's kind. cells: null
+    among numbers is NaN.
+    """
     import numpy as np
 
     dtype = np.dtype(NUMPY_TYPES[datatype])
@@ -155,6 +161,8 @@ def _array(datatype: str, data: list[Any]) -> "np.ndarray | None":
             return texts
         return None
     given = np.array(data)
+    if cells and given.dtype == object and all(type(x) in (int, float, type(None)) for x in given.flat):
+        given = given.astype(float)  # as numpy has it, None is NaN
     if not given.size:
         return given.astype(dtype)
     if (

@@ -204,6 +204,58 @@ def test_a_model_takes_rows_as_the_table_holds_them(trained: Path) -> None:
     assert certificate.samples is not None and certificate.samples["count"] == 8 and certificate.contract > 4
 
 
+@pytest.mark.onnx
+def test_a_server_takes_null_as_an_empty_cell_and_refuses_numbers_of_no_category(trained: Path) -> None:
+    """In JSON, short and long, in binary bodies, also where their head is known already, and in predict."""
+    from netspec.serving import protocol
+    from netspec.serving.engine import open_model
+    from netspec.serving.predict import run_model
+    from netspec.serving.tensors import RequestError
+
+    model = open_model(trained / "m.onnx", "cpu")
+
+    def asked(rows: list[list[Any]], copies: int = 1, town: Any = 0) -> Any:
+        data = {"name": "data", "datatype": "FP32", "shape": [len(rows) * copies, 3], "data": rows * copies}
+        other = {"name": "town", "datatype": "FP32", "shape": [len(rows) * copies]}
+        body = {"inputs": [data, other | {"data": [town] * len(rows) * copies}]}
+        return protocol.parse(json.dumps(body).encode(), None, model).inputs["data"]
+
+    def packed(row: list[float]) -> Any:
+        inputs = [
+            {"name": "data", "datatype": "FP32", "shape": [1, 3], "parameters": {"binary_data_size": 12}},
+            {"name": "town", "datatype": "FP32", "shape": [1], "parameters": {"binary_data_size": 4}},
+        ]
+        head = json.dumps({"inputs": inputs}).encode()
+        body = head + np.array([*row, 0], "<f4").tobytes()
+        return protocol.parse(body, str(len(head)), model).inputs["data"]
+
+    def alone(row: list[float]) -> Any:
+        return run_model(model, {"data": np.array([row], np.float32), "town": np.zeros(1, np.float32)})
+
+    assert (asked([[7, 1, None]], 1)[0, :2] == [7, 1]).all() and np.isnan(asked([[7, 1, None]])[0, 2])
+    assert np.isnan(asked([[7.5, 1, None], [1, 0, 2]], 20_000)).sum() == 20_000
+    with pytest.raises(RequestError, match="'town' must hold only numbers"):
+        asked([[7, 1, 0]], town=None)
+    assert packed([7, 1, 0]).tolist() == [[7, 1, 0]]
+    no_category = "kind must be the number of a category, 0 for 'u', 1 for 'v': it is "
+    for row, said, code in (
+        ([7, 2, 0], f"{no_category}2", "NS634"),
+        ([7, -1, 0], f"{no_category}-1", "NS634"),
+        ([7, 0.5, 0], f"{no_category}0.5", "NS634"),
+        ([7, np.nan, 0], f"{no_category}nan", "NS634"),
+        ([7, 0, np.inf], "c must be a finite number: it is inf", "NS654"),
+    ):
+        for ask in (lambda row: asked([[0, 0, 0], row]), packed):
+            with pytest.raises(RequestError) as caught:
+                ask(row)
+            assert said in str(caught.value) and caught.value.details["code"] == code
+        with pytest.raises(SpecError, match=code):
+            alone(row)
+    strict = model.rows._replace(columns=(("a", (), False), *model.rows.columns[1:]))  # type: ignore[union-attr]
+    with pytest.raises(RequestError, match=r"row 0 of input 'data': a .* is empty"):
+        strict.check({"data": np.array([[np.nan, 0, 0]])})
+
+
 def predicted(folder: Path, model: str) -> list[str]:
     words = ["predict", str(folder / model), str(folder / "t.csv"), "--csv", "-"]
     return CliRunner().invoke(group, words, standalone_mode=False).output.splitlines()

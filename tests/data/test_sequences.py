@@ -103,7 +103,9 @@ def test_files_of_a_folder_are_classes(tmp_path: Path) -> None:
         (b"\x1f\x8b broken", {}, "NS645", ""),
         (gzip.compress(b">a\nACGT\n", mtime=0)[:-9], {}, "NS645", ""),
         (">a label=1\nA\n>b\nC\n", {}, "NS654", "b has no label="),
-        (ROOMY, {"label": "bound"}, "NS654", "a has no bound="),
+        (ROOMY, {"label": "bound"}, "NS654", "no header has bound="),
+        (">a label=1\nA\n>b\nC\n>c\nG\n", {}, "NS654", "2 of 3 labels cannot be taken"),
+        (">a label=nan\nA\n>b label=1\nC\n", {}, "NS654", "line 1: the label 'nan' is not a finite"),
         (ROOMY, {"alphabet": "ACCG"}, "NS641", "ACCG"),
         (ROOMY, {"alphabet": "ac"}, "NS641", "ac"),
         (ROOMY, {"labels": "lost.csv"}, "NS654", "b"),
@@ -117,6 +119,29 @@ def test_what_is_wrong_is_said_with_its_line(
         opened(tmp_path, text, **words)
     found = caught.value.diagnostics[0]
     assert found.code == code and said in found.fact, found
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "kept", "lost"),
+    [
+        (">a label=1\nA\n>b\nC\n>c label=0\nG\n", "", [1, 0], ["line 3: the header of b has no label="]),
+        (">a label=nan\nA\n>c label=0\nG\n", "", [0], ["line 1: the label 'nan' is not a finite number"]),
+        (">a\nA\n>b\nC\n>c\nG\n", "id,x\nc,3\nb,\n", [3], ["no row for a", "line 3: no label, its cell is"]),
+        (">a\nA\n>c\nG\n", "id,x,y\na,1,no\nc,1,0\n", [[1, 0]], ["line 2: 'no' is not a finite number"]),
+    ],
+)
+def test_skip_leaves_out_sequences_without_a_label(
+    tmp_path: Path, text: str, labels: str, kept: list[Any], lost: list[str]
+) -> None:
+    (tmp_path / "l.csv").write_text(labels)
+    words = {"labels": "l.csv"} if labels else {}
+    source = opened(tmp_path, text, on_error="skip", **words)
+    assert source.labels().tolist() == kept and len(data_of(source)) == len(kept)  # type: ignore[union-attr]
+    assert "c, line" in source.where(len(source) - 1)
+    assert len(source.left_out) == len(lost), source.left_out
+    assert all(map(str.startswith, source.left_out, lost)), source.left_out
+    with pytest.raises(SpecError, match="NS654"):
+        opened(tmp_path, text.split(">c")[0].replace("=1", "="), on_error="skip", **words)
 
 
 def test_several_faults_are_one_finding_of_the_first_one_s_code(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 from netspec.data.inventory.take import list_some
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
-from netspec.data.sources.csv import is_number, labels_of, read_rows
+from netspec.data.sources.csv import is_number, labels_of, odd_labels, read_rows, tell_odd
+from netspec.data.tables.columns import is_finite
 from netspec.diagnostics import Diagnostic, SpecError, fail
-from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots, read_bytes
 from netspec.resolve.sections.train import DataSection
 
@@ -26,7 +26,7 @@ __all__ = ["ENDS", "Sequences", "open_sequences"]
 ENDS = (".fa", ".fasta", ".fna", ".faa", ".ffn", ".frn", ".fas")
 MOST = 1 << 30
 """Bytes of a file, unpacked: a short one must not become any number of them."""
-SHOWN = 5
+SKIP = "`on_error: skip` in the data section leaves such sequences out"
 
 
 class Entry(NamedTuple):
@@ -36,6 +36,17 @@ class Entry(NamedTuple):
     name: str
     words: tuple[str, ...]
     letters: str
+
+
+class Marks(NamedTuple):
+    """What stands for the label of each entry: one word, or several numbers, of a line of a file.
+    odd: which entries have none, and why.
+    """
+
+    path: Path
+    cells: Sequence[Sequence[str]]
+    lines: Sequence[int]
+    odd: dict[int, str]
 
 
 class Sequences(Source):
@@ -87,12 +98,13 @@ def open_sequences(
     allow_outside: bool = False,
 ) -> Source:
     """The sequences of a FASTA file, or of all of a folder, whose names without their ending are
-    then the classes. Files may be packed (.gz). `on_error: skip` leaves out what cannot be read.
+    then the classes. Files may be packed (.gz). `on_error: skip` leaves out what cannot be read,
+    or has no label.
 
     Of one file labels are, by id, the other columns of the table `labels:`, else in each header
     what stands behind `label=`, or behind the word that `label:` names, else its last word. Without
     any there is no label, as to predict. Raises SpecError NS641 (section), NS643, NS645 (no FASTA),
-    NS650, NS654 (an id without labels), NS663.
+    NS650, NS654 (labels that are not there, or no numbers, all of them), NS663.
     """
     if section.path is None:
         raise fail("NS641", "source sequences needs `path:`, a FASTA file or a folder of them")
@@ -115,7 +127,12 @@ def open_sequences(
             words, classes or tuple(map(stem_of, files)), path, [entry.line for entry in entries]
         )
     else:
-        labels, names = find_labels(entries, section, path, root, allow_outside, classes)
+        labels, names = None, None
+        marks = find_marks(entries, section, path, root, allow_outside)
+        if marks is not None:
+            kept, lost = sift_marks(marks, section.on_error == "skip")
+            labels, names = labels_of_marks(marks, kept, classes)
+            entries, left_out = [entries[n] for n in kept], (*left_out, *lost)
     codes = encode(entries, section.alphabet, section.length)
     source = Sequences(str(path), codes, section.alphabet, labels)
     source.classes, source.left_out = names, left_out
@@ -211,50 +228,71 @@ def read_lines(path: Path, roots: Roots) -> Iterator[str]:
         raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error
 
 
-def find_labels(
-    entries: Sequence[Entry],
-    section: DataSection,
-    path: Path,
-    root: Path,
-    allow_outside: bool,
-    classes: Sequence[str] | None,
-) -> tuple[Array | None, tuple[str, ...] | None]:
-    """The labels of a file's entries and the names of classes, where there are any."""
+def find_marks(
+    entries: Sequence[Entry], section: DataSection, path: Path, root: Path, allow_outside: bool
+) -> Marks | None:
+    """What stands for the labels of a file's entries; None where nothing does, as to predict."""
     if section.labels is not None:
         table = existing(resolve_path(section.labels, root, allow_outside))
-        return labels_by_id(entries, table, roots_for(root, allow_outside), classes)
+        return marks_by_id(entries, table, roots_for(root, allow_outside))
     key = f"{section.label or 'label'}="
     said = [next((w.removeprefix(key) for w in e.words if w.startswith(key)), None) for e in entries]
-    if None in said and section.label is None and all(each is None for each in said):
+    if all(each is None for each in said):
+        if section.label is not None:
+            raise fail("NS654", f"no header has {key}", path=str(path))
         said = [entry.words[-1] if entry.words else None for entry in entries]
         if not all(each is not None and is_number(each) for each in said):
-            return None, None  # words behind a name mostly describe it
-    found = [each for each in said if each is not None]
-    if len(found) < len(said):
-        entry = entries[said.index(None)]
-        raise fail("NS654", f"line {entry.line}: the header of {entry.name} has no {key}", path=str(path))
-    return labels_of(found, classes, path, [entry.line for entry in entries])
+            return None  # words behind a name mostly describe it
+    odd = {
+        n: f"line {entry.line}: the header of {entry.name} has no {key}"
+        for n, (entry, word) in enumerate(zip(entries, said, strict=True))
+        if word is None
+    }
+    return Marks(path, [[word or ""] for word in said], [entry.line for entry in entries], odd)
 
 
-def labels_by_id(
-    entries: Sequence[Entry], table: Path, roots: Roots, classes: Sequence[str] | None
-) -> tuple[Array, tuple[str, ...] | None]:
-    """Labels from a table of ids and one label, or several numbers, each: (n,) or (n, columns)."""
+def marks_by_id(entries: Sequence[Entry], table: Path, roots: Roots) -> Marks:
+    """Those of a table of ids and one label, or several numbers, each. NS654: it has no two columns."""
     _, lines, rows = read_rows(table, roots)
     if rows and len(rows[0]) < 2:
         raise fail("NS654", "a table of labels needs a column of ids and one of labels", path=str(table))
-    by_id = {row[0].strip(): (line, row) for line, row in zip(lines, rows, strict=True)}
-    lost = [entry.name for entry in entries if entry.name not in by_id]
-    if lost:
-        raise fail("NS654", f"no row for {list_briefly(lost, SHOWN)}", path=str(table))
-    chosen = [by_id[entry.name][1][1:] for entry in entries]
-    if len(chosen[0]) == 1:
-        places = [by_id[entry.name][0] for entry in entries]
-        return labels_of([row[0] for row in chosen], classes, table, places)
-    wrong = next((cell for row in chosen for cell in row if not is_number(cell)), None)
-    if wrong is not None:
-        raise fail("NS654", f"{wrong!r} is not a number", path=str(table))
-    return np.array(chosen, np.float32), None
+    by_id = {row[0].strip(): (line, row[1:]) for line, row in zip(lines, rows, strict=True)}
+    odd = {n: f"no row for {each.name}" for n, each in enumerate(entries) if each.name not in by_id}
+    found = [by_id.get(entry.name, (0, [])) for entry in entries]
+    return Marks(table, [cells for _, cells in found], [line for line, _ in found], odd)
+
+
+def sift_marks(marks: Marks, skipping: bool) -> tuple[list[int], tuple[str, ...]]:
+    """Which entries have a label, and why the others are left out. NS654: some have none, and are not
+    to be left out, or none has one.
+    """
+    total = len(marks.cells)
+    rest = [n for n in range(total) if n not in marks.odd]
+    odd = dict(marks.odd)
+    if rest and len(marks.cells[rest[0]]) == 1:
+        faults = odd_labels([marks.cells[n][0] for n in rest])
+        odd |= {rest[at]: f"line {marks.lines[rest[at]]}: {why}" for at, why in faults.items()}
+    else:
+        wrong = {n: next((c for c in marks.cells[n] if not is_finite(c)), None) for n in rest}
+        odd |= {
+            n: f"line {marks.lines[n]}: {cell!r:.60} is not a finite number"
+            for n, cell in wrong.items()
+            if cell is not None
+        }
+    said = tuple(odd[n] for n in sorted(odd))
+    if odd and (not skipping or len(odd) == total):
+        raise tell_odd(said, total, str(marks.path), (SKIP,))
+    return [n for n in rest if n not in odd], said
+
+
+def labels_of_marks(
+    marks: Marks, kept: Sequence[int], classes: Sequence[str] | None
+) -> tuple[Array, tuple[str, ...] | None]:
+    """Labels, (n,) or (n, columns), and the names of classes where they have some."""
+    cells = [marks.cells[n] for n in kept]
+    if len(cells[0]) == 1:
+        return labels_of([row[0] for row in cells], classes, marks.path, [marks.lines[n] for n in kept])
+    return np.array(cells, np.float32), None
 
 
 def encode(entries: Sequence[Entry], alphabet: str, length: int | None) -> Array:
