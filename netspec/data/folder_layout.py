@@ -227,7 +227,7 @@ def note_below(name: str, folder: str) -> tuple[str, ...]:
 
 
 def folder_names(folder: Path) -> list[str]:
-    return [each.name for each in entries_of(folder) if each.is_dir()]
+    return [each.name for each in entries_of(folder) if is_folder(each)]
 
 
 def note_beside(folders: Sequence[Path]) -> tuple[str, str]:
@@ -256,9 +256,9 @@ def names_in(folder: Path, roots: Sequence[Path]) -> tuple[str, ...]:
 
 
 def folders_in(folder: Path, roots: Sequence[Path]) -> list[Path]:
-    """The folders that may be parts or classes, sorted by name. Raises SpecError NS642, NS643."""
+    """The folders that may be parts or classes, sorted by name. Raises SpecError NS642, NS643, NS734."""
     check_link(folder, roots)
-    found = [Path(each.path) for each in entries_of(folder) if each.is_dir()]
+    found = [Path(each.path) for each in entries_of(folder) if is_folder(each)]
     return sorted(each for each in found if not is_left_behind(each.name))
 
 
@@ -273,6 +273,14 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
             return [each for each in entries if not is_left_behind(each.name)]
     except OSError as error:
         raise reading_error(folder, error) from error
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one. Raises SpecError NS734."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        raise reading_error(Path(entry.path), error) from error
 
 
 def check_link(path: Path, roots: Sequence[Path]) -> None:

@@ -2,6 +2,7 @@
 Reads nothing but the environment.
 """
 
+import errno
 import os
 from pathlib import Path
 
@@ -105,17 +106,26 @@ def roots_for(base: str | Path, allow_outside: bool) -> list[Path] | None:
 
 
 def existing(path: Path, kind: str = "file") -> Path:
-    """The path itself if a file (or folder) is there; raises SpecError NS643 otherwise."""
+    """The path itself if a file (or folder) is there; raises SpecError NS643 otherwise,
+    NS734 for links that lead round.
+    """
     there = path.is_dir() if kind == "folder" else path.is_file()
     if not there:
+        try:
+            path.stat()
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise reading_error(path, error) from error
         raise fail("NS643", f"not a {kind}" if exists(path) else f"no such {kind}", path=str(path))
     return path
 
 
 def reading_error(path: Path, error: OSError) -> SpecError:
-    """The diagnostic for a file that is there but cannot be read, or that a link leads to out of
-    its folder.
+    """The diagnostic for a file that is there but cannot be read, that a link leads to out of its
+    folder, or that links never lead to.
     """
+    if error.errno == errno.ELOOP:
+        return fail("NS734", "a link that leads to itself, by itself or by others", path=str(path))
     if isinstance(error, OutsideRootError):
         return fail("NS642", str(error.strerror), path=str(path), notes=(OUTSIDE,))
     return fail("NS643", f"cannot be read: {error.strerror or error}", path=str(path))

@@ -293,6 +293,7 @@ CODES: dict[str, Code] = {
     "NS731": Code("no keys to let clients in by"),
     "NS732": Code("no certificate for HTTPS"),
     "NS733": Code("a worker of the server ended"),
+    "NS734": Code("links that lead round"),
     "NS750": Code("the view has no meaning here"),
     "NS751": Code("no such layer"),
     "NS752": Code("the input does not fit the net"),

@@ -39,9 +39,7 @@ PACKED = {"FP32": "f", "FP64": "d"}
 WORDS = {"BO": "booleans", "FP": "numbers", "BY": "strings"}
 
 
-def from_json(
-    name: str, datatype: str, shape: Sequence[int], data: Any, cells: bool = False
-) -> "np.ndarray":
+def from_json(name: str, datatype: str, shape: Sequence[int], data: Any, cells: bool = False) -> "np.ndarray":
     """An array from a JSON list, flat or nested as `shape`. cells: of a table, null is NaN, an empty
     one. Raises RequestError where count, nesting, type or range do not fit.
     """

@@ -216,6 +216,11 @@ def empty_class(folder: Path) -> None:
     (folder / "photos/bird").mkdir()
 
 
+def ring_of_links(folder: Path) -> None:
+    photos(folder)
+    (folder / "photos/cat/more").symlink_to("..")
+
+
 def unlike_photos(folder: Path) -> None:
     photos(folder)
     image(folder / "photos/dog/b.png", (9, 7))
@@ -426,6 +431,7 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "NS633": other_columns,
     "NS634": other_words,
     "NS649": empty_class,
+    "NS734": ring_of_links,
     "NS650": lambda f: (f / "header-only.csv").write_text("a,b,c,label\n", encoding="utf-8") and None,
     "NS651": labels_from_one,
     "NS653": unlike_photos,

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from netspec.data.folder_layout import SHOWN, Classes, check_link, entries_of, read_layout
+from netspec.data.folder_layout import SHOWN, Classes, check_link, entries_of, is_folder, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
 from netspec.data.pictures.files import read_encoded
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
@@ -304,7 +304,8 @@ def empty_class(folder: Path, others: Sequence[str], kind: Kind) -> SpecError:
 
 def image_files(folder: Path, roots: Sequence[Path]) -> Iterator[Path]:
     """Image files anywhere below a class folder, each folder once, whatever links lead to it.
-    Raises SpecError NS642 for a link that leads elsewhere, or back to a folder it lies in.
+    Raises SpecError NS642 for a link that leads elsewhere, NS734 for one that leads back to a folder it lies in,
+    or to itself.
     """
     return files_below(folder, roots, PICTURES)
 
@@ -325,13 +326,13 @@ def walk(
     check_link(folder, roots)
     full = os.path.realpath(folder)
     if full in above:
-        raise fail("NS642", "a link that leads back to a folder it lies in", path=str(folder))
+        raise fail("NS734", "a link that leads back to a folder it lies in", path=str(folder))
     if full in seen:
         return
     seen.add(full)
     for entry in entries_of(folder):
         path = folder / entry.name
-        if entry.is_dir():
+        if is_folder(entry):
             yield from walk(path, roots, suffixes, (*above, full), seen)
         elif path.suffix.lower() in suffixes:
             if entry.is_symlink():
