@@ -16,7 +16,7 @@ import torch
 from netspec import driver
 from netspec.data.facts import read_facts
 from netspec.data.sample_weights import write_sample_weights
-from netspec.data.source import Array
+from netspec.data.source import Array, Source, Subset
 from netspec.diagnostics import Diagnostic, fail
 from netspec.exporters.export import Export
 from netspec.frozen_classes import replace_fields
@@ -31,6 +31,7 @@ from netspec.training.device import exact_float32, find_device
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import LoadedRun, is_run, load_run
 from netspec.training.session import train_program
+from netspec.training.test import leave_out
 
 __all__ = ["BOOST", "BOOSTED", "Boosted", "Stage", "boost", "reweigh", "weigh_stage"]
 
@@ -98,7 +99,7 @@ def boost(  # noqa: PLR0913 - the words of the command
         if signal is not None:
             return Boosted(folder, tuple(stages), total, signal=signal)
         loaded = load_run(run, weights, reading=reading)
-        wrong = find_wrong(loaded, device)
+        wrong, numbers, whole = find_wrong(loaded, device)
         total = len(wrong)
         own = np.ones(total) if own is None else own
         stage = weigh_stage(run, wrong, own, classes_of(loaded))
@@ -113,7 +114,9 @@ def boost(  # noqa: PLR0913 - the words of the command
             break
         own = reweigh(own, wrong, stage.weight)
         drawn = folder / f"weights-{number + 1}.txt"
-        write_sample_weights(drawn, own)
+        spread = np.zeros(whole)  # a line for each sample, also for those that are left out
+        spread[numbers] = own
+        write_sample_weights(drawn, spread)
     if len(stages) < 2:
         raise fail("NS618", findings[-1].fact, path=str(folder), notes=findings[-1].notes)
     return join(stages, folder, model, weights, device, tuple(findings), total, progress)
@@ -164,13 +167,16 @@ def classes_of(loaded: LoadedRun) -> int:
     return int(str(typed.types[typed.graph.outputs[0]].shape[1]))
 
 
-def find_wrong(loaded: LoadedRun, device: str) -> Array:
-    """Which training samples a run answers wrongly, in their order, unchanged by any augmentation."""
+def find_wrong(loaded: LoadedRun, device: str) -> tuple[Array, Array, int]:
+    """Which training samples a run answers wrongly, in their order, unchanged by any augmentation;
+    which of all they are, and how many are all: `on_error: skip` leaves some out.
+    """
     place, program = find_device(device), loaded.program
     train, test = program.training_graph("train"), program.training_graph("test")
     feeds = Feeds.open(program, train, test, read_facts(loaded.folder))
+    whole, (feeds, _) = feeds.train, leave_out(feeds, "train", loaded.folder, train)
     labels = None if feeds.train is None else feeds.train.labels()
-    if labels is None or labels.size != len(labels):
+    if whole is None or feeds.train is None or labels is None or labels.size != len(labels):
         raise fail("NS618", "boosting needs a class for each training sample", path=program.name)
     net: Any = loaded.net.to(place).eval()
     found = []
@@ -178,8 +184,15 @@ def find_wrong(loaded: LoadedRun, device: str) -> Array:
         for batch in batches:
             made: Any = net(**batch)
             found.append(made.argmax(1).cpu().numpy())
-    wrong: Array = np.concatenate(found) != labels.reshape(-1)
-    return wrong
+    return np.concatenate(found) != labels.reshape(-1), numbers_in(feeds.train, whole), len(whole)
+
+
+def numbers_in(source: Source, whole: Source) -> Array:
+    """Which samples of a source another one holds, which was made of it by leaving some out."""
+    numbers = np.arange(len(source))
+    while isinstance(source, Subset) and source is not whole:
+        numbers, source = source.indices[numbers], source.source
+    return numbers
 
 
 def weigh_stage(run: Path, wrong: Array, weights: Array, classes: int) -> Stage:

@@ -3,6 +3,7 @@ sent; out, nothing, or what no table that `predict` reads could hold.
 """
 
 from collections.abc import Mapping
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netspec.diagnostics import fail
@@ -54,7 +55,7 @@ def refuse(place: str, column: str, value: float, words: tuple[str, ...]) -> Req
         more = f", up to {len(words) - 1}" if len(words) > TOLD else ""
         fact = f"{column} must be the number of a category, {some}{more}: it is {value:g}"
         return RequestError(f"{place}: {fact}", 400, {"code": "NS634", "column": column})
-    said = "it is empty (NaN), and training filled no cell of it" if value != value else f"it is {value:g}"
+    said = "it is empty (NaN), and training filled no cell of it" if isnan(value) else f"it is {value:g}"
     return RequestError(
         f"{place}: {column} must be a finite number: {said}", 400, {"code": "NS654", "column": column}
     )

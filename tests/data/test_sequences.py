@@ -141,7 +141,7 @@ def test_skip_leaves_out_sequences_without_a_label(
     assert len(source.left_out) == len(lost), source.left_out
     assert all(map(str.startswith, source.left_out, lost)), source.left_out
     with pytest.raises(SpecError, match="NS654"):
-        opened(tmp_path, text.split(">c")[0].replace("=1", "="), on_error="skip", **words)
+        opened(tmp_path, text.split(">c", 1)[0].replace("=1", "="), on_error="skip", **words)
 
 
 def test_several_faults_are_one_finding_of_the_first_one_s_code(tmp_path: Path) -> None:

@@ -167,6 +167,43 @@ def test_what_ends_a_boosting() -> None:
     )
 
 
+def test_what_is_left_out_has_no_weight_and_its_neighbours_keep_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures that are damaged, and were before the training began: the second of nine, and the last. One stands
+    in both classes, so that no net gets all right.
+    """
+    from PIL import Image
+
+    from netspec.recipes import boost
+
+    monkeypatch.setattr(boost, "join", lambda stages, folder, *_: boost.Boosted(folder, tuple(stages)))
+    monkeypatch.chdir(tmp_path)
+    for i in range(9):
+        place = Path(f"set/{'ab'[i > 4]}/{i}.png")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.RandomState(i % 5).randint(0, 100, (8, 8, 3), np.uint8)
+        Image.fromarray(noise + 100 * (i > 5)).save(place)
+    for damaged in ("a/1", "b/8"):
+        Path(f"set/{damaged}.png").write_bytes(b"no picture")
+    layers = [{"name": "ip", "type": "InnerProduct", "num_output": 2}, {"name": "prob", "type": "Softmax"}]
+    layers[0]["weight_filler"] = {"type": "gaussian", "std": 1e-4}
+    data = {"source": "images", "path": "set", "split": "all", "batch_size": 7, "on_error": "skip"}
+    spec = write(
+        Path("net.yaml"),
+        input={"data": {"shape": ["N", 3, 8, 8], "image": {"scale": 0.01}}},
+        layers=layers,
+        train={"data": data, "test_data": data},
+        solver={"max_iter": 40, "base_lr": 0.05, "test_interval": 0, "snapshot": 0},
+    )
+    assert len(boost.boost(str(spec), 2, Path("b"), device="cpu").stages) == 2
+    wrong, numbers, whole = boost.find_wrong(load_run(Path("b/1")), "cpu")
+    assert (numbers.tolist(), whole) == ([0, 2, 3, 4, 5, 6, 7], 9)
+    weights = np.array([*map(float, Path("b/weights-2.txt").read_text().split())])
+    assert (weights[[1, 8]] == 0).all() and (weights[numbers] > 0).all()
+    assert 0 < wrong.sum() < 7 and weights[numbers][wrong].min() > weights[numbers][~wrong].max()
+
+
 @pytest.mark.parametrize(
     ("values", "iterations", "said"),
     [
