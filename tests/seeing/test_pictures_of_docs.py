@@ -32,13 +32,17 @@ TRAINED = {
 }
 
 
+WIDTH, SHEET = 360, 800
+"""Pixels across a picture of the page; the words of a sheet of eight columns are read at its own size."""
+
+
 def made(view: str, net: str, asked: dict[str, Any], name: str) -> Any:
     module = find_view(view)
     figures: list[Figure] = list(module.draw(module.see(open_subject(net), Asked(**asked))))
     pixels = next(each for each in figures if each.name.startswith(name)).pixels()
     image = Image.fromarray(pixels)  # type: ignore[arg-type]
-    image.thumbnail((360, 480))
-    return image.quantize(64)
+    image.thumbnail((SHEET if view == "mistakes" else WIDTH, 480))
+    return image.quantize(256)
 
 
 def write(name: str, image: Any) -> None:
