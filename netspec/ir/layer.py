@@ -296,6 +296,8 @@ class Layer(Record):
     """The format of the file that it reads (lmdb, hdf5, images, matrix), named by its parameter
     `source`; empty for none.
     """
+    fed: ClassVar[bool] = False
+    """Of a data layer: it neither reads its tops nor makes them, so that a call must pass them in."""
     writes: ClassVar[str] = ""
     """The format of the file that it writes (hdf5), named by its parameter `file_name`; empty for
     none.

@@ -192,6 +192,8 @@ class WindowData(
     netspec does not read the window file: the tops are to be passed in.
     """
 
+    fed = True
+
     source: str = param(doc="the window file")
     batch_size: int = param(default=1, ge=1, doc="windows that Caffe reads at once")
     fg_threshold: float = param(default=0.5, doc="least overlap of a foreground window")
@@ -231,6 +233,8 @@ class MemoryData(
     Pass its tops in, labels of any shape: they are taken as they are, transform_param is for the
     program to apply.
     """
+
+    fed = True
 
     batch_size: int = param(ge=1, doc="samples that Caffe takes at once")
     channels: int = param(ge=1, doc="channels of a sample")

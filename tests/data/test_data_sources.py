@@ -531,3 +531,11 @@ def test_a_label_of_a_list_has_32_bits(label: int) -> None:
     else:
         with pytest.raises(SpecError, match=r"NS654.*line 3: a path and a whole number"):
             entry(3, ["a.png", str(label)], "list.txt")
+
+
+def test_a_list_of_images_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    from netspec.data.data_layers.sources import ImageList
+    from netspec.layers.data_images import ImageData
+
+    (tmp_path / "l.txt").write_text("\ufeffa.png 0\nb.png 1\n", encoding="utf-8")
+    assert ImageList(ImageData(source="l.txt"), tmp_path).names == ["a.png", "b.png"]

@@ -439,6 +439,29 @@ def test_without_section_or_data() -> None:
         assert found.code == "NS681" and fact in found.fact
 
 
+@pytest.mark.parametrize("data", [True, False])
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ({"type": "MemoryData", "batch_size": 2, "channels": 1, "height": 8, "width": 8}, "[N, 1, 8, 8]"),
+        ({"type": "WindowData", "batch_size": 2, "source": "w.txt", "crop_size": 8}, "[N, 3, 8, 8]"),
+    ],
+)
+def test_layers_that_wait_for_values_are_told(layer: dict[str, Any], said: str, data: bool) -> None:
+    """Nobody passes in what they give, whether or not there is a section of data."""
+    own = {"name": "own", "top": ["image", "label"], **layer}
+    whole = document(layers=[own, {**LAYERS[0], "bottom": "image"}, *LAYERS[1:]])
+    del whole["input"]
+    del whole["train"]["test_data"]
+    if not data:
+        del whole["train"]["data"]
+    with pytest.raises(SpecError) as error:
+        session(driver.load_source(Source("s.yaml", yaml.safe_dump(whole))), CPU)
+    (found,) = error.value.diagnostics
+    assert found.code == "NS681" and f"own ({layer['type']})" in found.fact, found
+    assert f"image: {said}, label: " in found.notes[0]
+
+
 @pytest.mark.parametrize("shape", [(60,), (60, 1), (60, 1, 1, 1)])
 @pytest.mark.parametrize("dtype", ["int64", "uint8", "int32"])
 def test_label_layouts(shape: tuple[int, ...], dtype: str, tmp_path: Path) -> None:

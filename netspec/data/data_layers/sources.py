@@ -106,6 +106,7 @@ class ImageList(Source):
         try:
             # names of files are bytes, of whatever encoding
             text = read_text(path, reach(layer.source, folder), errors="surrogateescape")
+            text = text.removeprefix("\ufeff")  # some editors put it in front
             lines = [
                 (number, line.rsplit(None, 1))
                 # splitlines would also end lines at characters that a name may hold

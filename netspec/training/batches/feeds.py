@@ -24,6 +24,7 @@ from netspec.diagnostics.words import list_briefly
 from netspec.ir.dims import symbol
 from netspec.ir.graph import Input, TypedGraph
 from netspec.ir.traits import JUDGING
+from netspec.ir.types import show_shape
 from netspec.resolve.sections.train import DataSection, InputFiller, TrainSection
 from netspec.resolve.training_heads import LABEL
 from netspec.training.batches.augmenting import Augmenter
@@ -81,6 +82,9 @@ class Feeds:
         found: list[Diagnostic] = []
         place = place_of(program, train)._replace(facts=facts, faults=found, runs=runs)
         section = section_of(program)
+        check_fed(train)
+        if section.data is None or section.test_data is not None:
+            check_fed(test)
         if section.data is not None:
             place = place._replace(split=section.split)
             check_parts(section, place)
@@ -218,6 +222,16 @@ def skipping_parts(section: TrainSection) -> set[str]:
     """The parts of the data whose damaged files are left out."""
     said = {"train": section.data, "val": section.val_data, "test": section.test_data}
     return {name for name, data in said.items() if data is not None and data.on_error == "skip"}
+
+
+def check_fed(typed: TypedGraph) -> None:
+    """NS681 where a layer's tops are to be passed in, which a training has nobody to do."""
+    for node in typed.graph.sources:
+        if node.layer.fed:
+            sizes = ", ".join(f"{top.name}: {show_shape(typed.types[top].shape)}" for top in node.tops)
+            fact = f"nothing passes in what {node.name} ({node.layer.type}) gives: it reads no file itself"
+            note = f"in its place, `input: {{{sizes}}}` takes what `data:` of the section train reads"
+            raise fail("NS681", fact, span=node.places["type"], notes=(note,))
 
 
 def section_of(program: driver.Program) -> TrainSection:
