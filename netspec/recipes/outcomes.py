@@ -3,7 +3,7 @@ gave. Knows no spec and no net.
 """
 
 from collections.abc import Mapping
-from math import sqrt
+from math import hypot, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +64,6 @@ def find_mean(rows: list[Metrics]) -> tuple[dict[str, float], dict[str, float]]:
     means = {name: sum(row[name] for row in rows) / len(rows) for name in names}
     if len(rows) < 2:
         return means, {}
-    return means, {
-        name: sqrt(sum((row[name] - means[name]) ** 2 for row in rows) / (len(rows) - 1)) for name in names
-    }
+    # hypot, since the square of a diverged run's loss may be no float
+    root = sqrt(len(rows) - 1)
+    return means, {name: hypot(*(row[name] - means[name] for row in rows)) / root for name in names}

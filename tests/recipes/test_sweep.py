@@ -79,6 +79,7 @@ def test_deviation_is_that_of_a_sample() -> None:
     means, deviations = find_mean([{"a": 1.0, "b": 1.0}, {"a": 3.0}])
     assert means == {"a": 2.0} and deviations == {"a": pytest.approx(2**0.5)}
     assert find_mean([{"a": 1.0}]) == ({"a": 1.0}, {}) and find_mean([]) == ({}, {})
+    assert find_mean([{"loss": 0.0}, {"loss": 2e200}])[1] == {"loss": pytest.approx(2**0.5 * 1e200)}
 
 
 def test_a_sweep_tells_the_best_and_goes_on(line: Line) -> None:

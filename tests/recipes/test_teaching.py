@@ -1,6 +1,7 @@
 """A net that learns from another: what its loss is, that it helps, and teachers that do not fit."""
 
 from inspect import signature
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,11 @@ def test_the_loss_is_that_of_hinton(teacher: Path, name: str) -> None:
     p, q = (torch.softmax(each / 3, 1) for each in (logits, scores))
     soft = (p * (p.log() - q.log())).sum(1).mean()
     assert found == pytest.approx(0.3 * hard + 0.7 * 9 * float(soft), rel=1e-4)
+
+
+def test_a_heat_whose_square_is_no_float_is_a_loss_that_is_none() -> None:
+    found, _, _ = loss_of({"run": "scores", "temperature": 1e200})
+    assert not isfinite(found)
 
 
 def test_a_teacher_alone_is_imitated_and_a_run_goes_on_exactly(tmp_path: Path) -> None:
