@@ -8,6 +8,7 @@ and tried before it takes the place of the one that answers; what was asked of t
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -249,18 +250,21 @@ def read_stamp(path: Path) -> Stamp:
     return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
+WARMED = 1 << 26
+"""Numbers that a first run may read: sizes in a stranger's file may be any."""
+
+
 def warm_up(model: Model) -> None:
     """Run once on zeros, so that the first client does not wait for what onnxruntime puts off. Raises
-    RequestError where all sizes but the batch are given and it cannot run: it would fail for all.
+    RequestError where all sizes but the batch are given and it cannot run: it would fail for all. A
+    model whose file asks for more than WARMED numbers waits for a client that has them.
     """
     import numpy as np
 
-    if any(t.datatype == "BYTES" for t in model.inputs):
+    shapes = {t.name: [n if isinstance(n, int) else 1 for n in t.shape] for t in model.inputs}
+    if any(t.datatype == "BYTES" for t in model.inputs) or sum(map(prod, shapes.values())) > WARMED:
         return
-    feed: dict[str, Any] = {
-        t.name: np.zeros([n if isinstance(n, int) else 1 for n in t.shape], NUMPY_TYPES[t.datatype])
-        for t in model.inputs
-    }
+    feed: dict[str, Any] = {t.name: np.zeros(shapes[t.name], NUMPY_TYPES[t.datatype]) for t in model.inputs}
     settled = all(isinstance(n, int) for t in model.inputs for n in t.shape[1 if model.batch else 0 :])
     try:
         model.run(feed, [t.name for t in model.outputs])

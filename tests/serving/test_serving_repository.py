@@ -136,6 +136,19 @@ def test_a_file_that_will_not_do_takes_no_place(served: tuple[Inside, Path]) -> 
     assert server.post("/v2/repository/models/b/load", b"")[0] == 200
 
 
+def test_sizes_beyond_all_memory_are_not_run_on_loading(served: tuple[Inside, Path]) -> None:
+    server, root = served
+    side = [TensorProto.FLOAT, ["N", 1 << 40]]
+    path = root / "vast" / "1" / "model.onnx"
+    path.parent.mkdir(parents=True)
+    save(path, [helper.make_node("Abs", ["x"], ["y"])], [("x", *side)], [("y", *side)])
+    assert server.post("/v2/repository/models/vast/load", b"") == (200, {})
+    assert infer(server, "vast", x=np.ones((1, 3), np.float32))[0] == 400
+    assert server.post("/v2/repository/models/vast/unload", b"")[0] == 200
+    path.unlink()
+    assert ask(server, "a") == 3
+
+
 def test_what_is_not_certified_is_not_loaded(tmp_path: Path) -> None:
     times(tmp_path / "a" / "1" / "model.onnx", 2)
     opener = partial(open_model, device="cpu", threads=1)
