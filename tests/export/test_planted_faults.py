@@ -1,4 +1,4 @@
-"""Ninety wrong lowerings, each planted in the model of a small net with the weights that its fillers make: caught, and its layer named.
+"""More than a hundred wrong lowerings, each planted in the model of a small net with the weights that its fillers make: caught, and its layer named.
 
 A bias of zeros, statistics of nothing and slopes of a quarter hide what their place is; the certificate must see it all the same.
 """
@@ -200,6 +200,7 @@ MAX = "{name: l, type: Pooling, kernel_size: 3, stride: 2}"
 LSTM = "{name: l, type: LSTM, num_output: 3, bottom: [data, cont], weight_filler: xavier}"
 GRU = "{name: l, type: GRU, num_output: 3, bottom: [data, cont], weight_filler: xavier}"
 RNN = "{name: l, type: RNN, num_output: 3, bottom: [data, cont], weight_filler: xavier}"
+ATTENTION = "{name: l, type: MultiHeadAttention, num_heads: 2}"
 BOTH = "{name: a, type: Power, scale: 2, bottom: data};;{name: l, type: Concat, bottom: [data, a]}"
 SUM = "{name: a, type: Power, scale: 2, shift: 1, bottom: data};;{name: l, type: Eltwise, bottom: [data, a], coeff: [1, -0.5]}"
 TIME, PLAIN, ODD, OPEN = (
@@ -343,6 +344,30 @@ FAULTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
     "gru: order of the gates": (GRU, TIME, outputs_swapped("l/Split_2")),
     "gru: the state is forgotten": (GRU, TIME, forgotten("l.h")),
     "rnn: the second bias is dropped": (RNN, TIME, reads("l/Gemm_2", _2="")),
+    "group norm: eps": ("{name: l, type: GroupNorm, group: 2}", "data: [N, 4, 4, 4]", attribute("l/InstanceNormalization", epsilon=1e-3)),
+    "group norm: a bias of zeros is dropped": ("{name: l, type: GroupNorm, group: 2}", "data: [N, 4, 4, 4]", passed("l")),
+    "pixel shuffle: channels the other way": ("{name: l, type: PixelShuffle, upscale_factor: 2}", "data: [N, 8, 4, 4]", attribute("l", mode="DCR")),
+    "attention: no scale": (ATTENTION, "data: [N, 4, 4]", passed("l/Mul")),
+    "attention: along the queries": (ATTENTION, "data: [N, 4, 4]", attribute("l/Softmax", axis=2)),
+    "attention: keys for values": (ATTENTION, "data: [N, 4, 4]", outputs_swapped("l/Split", 1, 2)),
+    "pyramid: mean for maximum": ("{name: l, type: SPP, pyramid_height: 2}", "data: [N, 2, 8, 9]", operator("l/GlobalMaxPool", "GlobalAveragePool")),
+    "adaptive pooling: maximum for mean": (
+        "{name: l, type: AdaptivePooling, pool: AVE, output_size: 2}",
+        "data: [N, 2, 7, 9]",
+        operator("l/ReduceMean_1", "ReduceMax"),
+    ),
+    "clip: its bound": ("{name: l, type: Clip, min: -0.5, max: 0.7}", PLAIN, constant("l", 2, lambda x: x + 0.01)),
+    "hard swish: no product": ("{name: l, type: HardSwish}", PLAIN, operator("l", "HardSigmoid")),
+    "flip: none": ("{name: l, type: Flip}", PLAIN, passed("l")),
+    "reverse: another axis": ("{name: l, type: Reverse, axis: 1}", "data: [N, 3, 3, 3]", constant("l", 3, lambda x: x + 1)),
+    "rbf: the root": ("{name: l, type: RBF, num_output: 4}", "data: [N, 4]", operator("l", "ReduceL2")),
+    "subsampling: a bias of zeros is dropped": ("{name: l, type: Subsampling, kernel_size: 2, stride: 2}", "data: [N, 3, 8, 8]", passed("l")),
+    "lrn within a channel: the border does not count": (
+        "{name: l, type: LRN, local_size: 3, alpha: 0.3, beta: 0.75, norm_region: WITHIN_CHANNEL}",
+        "data: [N, 2, 6, 6]",
+        attribute("l/AveragePool", count_include_pad=0),
+    ),
+    "prelu of one slope: the default": ("{name: l, type: PReLU, channel_shared: true}", PLAIN, lambda m: leaky(m, 0.25)),
 }  # fmt: skip
 
 
