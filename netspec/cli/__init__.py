@@ -128,26 +128,13 @@ def main() -> None:
     except SpecError as error:
         report(error.diagnostics)
         sys.exit(FOUND)
-    except ModuleNotFoundError as error:
-        from netspec.cli.extras import tell_missing
-
-        missing = tell_missing(error)
-        report([missing or internal(error)])
-        sys.exit(FOUND if missing else INTERNAL)
     except BrokenPipeError:
         give_up_stdout()
         sys.exit(FOUND)
-    except OSError as error:
-        if error.errno not in FULL or error.filename is not None:
-            report([internal(error)])
-            sys.exit(INTERNAL)
-        give_up_stdout()
-        report([Diagnostic("NS501", f"standard output: {error.strerror}")])
-        sys.exit(FOUND)
     except Exception as error:
-        ended = tell_memory(error)
-        report([ended or internal(error)])
-        sys.exit(FOUND if ended else INTERNAL)
+        told = tell_surroundings(error)
+        report([told or internal(error)])
+        sys.exit(FOUND if told else INTERNAL)
 
 
 def run() -> None:
@@ -165,6 +152,18 @@ def run() -> None:
 def give_up_stdout() -> None:
     """At its end Python flushes stdout once more, and would complain of the pipe or the disk again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell_surroundings(error: Exception) -> Diagnostic | None:
+    """What the machine lacks, where that is why: a package, room behind standard output, memory."""
+    if isinstance(error, ModuleNotFoundError):
+        from netspec.cli.extras import tell_missing
+
+        return tell_missing(error)
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
+        give_up_stdout()
+        return Diagnostic("NS501", f"standard output: {error.strerror}")
+    return tell_memory(error)
 
 
 def tell_memory(error: Exception) -> Diagnostic | None:
