@@ -77,10 +77,14 @@ def lint_mixed_rows(view: View) -> Iterator[Found]:
 
 def lint_drawn_answers(view: View) -> Iterator[Found]:
     """NS419: outside training, too, a layer draws its values, since its own phase is TRAIN."""
+    drawing = [node for node in view.nodes if node.mode == "TRAIN" and node.layer.draws]
+    if view.kind != "test" or not drawing:  # nearly every net
+        return
     graph = view.typed.graph
-    deployed = tuple(graph.blobs[name] for name, _ in view.resolved.outputs if name in graph.blobs)
-    for node in cut_to_outputs(graph, deployed).nodes if view.kind == "test" else ():
-        if node.mode == "TRAIN" and node.layer.draws:
+    outputs = tuple(graph.blobs[name] for name, _ in view.resolved.outputs if name in graph.blobs)
+    deployed = set(cut_to_outputs(graph, outputs).nodes)
+    for node in drawing:
+        if node in deployed:
             yield finding(
                 "NS419",
                 node,
