@@ -20,6 +20,7 @@ __all__ = [
     "Boxed",
     "box_properties",
     "is_ort",
+    "is_ort_file",
     "read_boxed",
     "require_onnx",
     "seal_bytes",
@@ -43,16 +44,20 @@ def is_ort(data: memoryview | bytes) -> bool:
     return bytes(data[4:8]) == b"ORTM"
 
 
+def is_ort_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is of this format, whatever its name ends in. Raises SpecError NS720."""
+    try:
+        with open_file(path) as file:
+            return is_ort(file.read(8))
+    except OSError as error:
+        raise fail("NS720", error.strerror or str(error), path=os.fspath(path)) from error
+
+
 def require_onnx(path: str | os.PathLike[str]) -> None:
     """For what reads a graph, or hands the file to who reads no other format. Raises SpecError NS720,
     NS721.
     """
-    try:
-        with open_file(path) as file:
-            own = is_ort(file.read(8))
-    except OSError as error:
-        raise fail("NS720", error.strerror or str(error), path=os.fspath(path)) from error
-    if own:
+    if is_ort_file(path):
         fact = "it is in onnxruntime's own format: here the ONNX file is needed of which it was made"
         raise fail("NS721", fact, path=os.fspath(path))
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
-from netspec.file_reading import open_file
 from netspec.imaging.contract import ImageContract
-from netspec.ort_format import is_ort, unbox_properties
+from netspec.ort_format import is_ort_file, unbox_properties
 from netspec.seal import PROBES, check_allowed
 from netspec.serving.heads import Heads
 from netspec.serving.pictures import find_pictures
@@ -132,7 +131,7 @@ def open_model(
     """
     check_allowed(path, allow_uncertified)
     path = os.fspath(path)
-    _is_own_format(path)  # whether it can be read is told before what is wrong with the device
+    is_ort_file(path)  # whether it can be read is told before what is wrong with the device
     session = _open_session(path, device, threads)
     metadata = _metadata(session, path)
     inputs, outputs = (
@@ -171,15 +170,6 @@ def give_back(device: str) -> Any:
     options = ort.RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", f"{device}:0")
     return options
-
-
-def _is_own_format(path: str) -> bool:
-    """Whether it is in onnxruntime's own format, whatever its name ends in. Raises SpecError NS720."""
-    try:
-        with open_file(path) as file:
-            return is_ort(file.read(8))
-    except OSError as error:
-        raise fail("NS720", error.strerror or str(error), path=path) from error
 
 
 def _open_session(path: str, device: str, threads: int) -> Any:
@@ -245,7 +235,7 @@ def _session(path: str, provider: str, threads: int) -> Any:
     # Idle threads that spin would take the cores from the event loop, which is what a request waits
     # for.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if _is_own_format(path):
+    if is_ort_file(path):
         options.add_session_config_entry("session.load_model_format", "ORT")
     with _quiet(ort):
         try:

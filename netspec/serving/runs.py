@@ -61,7 +61,6 @@ class Runner:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.key: object = None
         self.buffers: dict[str, np.ndarray] = {}
 
     def join(self, group: Sequence[Waiting]) -> "dict[str, np.ndarray]":
