@@ -63,7 +63,7 @@ def sorts(subject: Subject, name: str) -> bool:
     """Whether an output is scores of classes, by the layer that makes it or the loss that reads it."""
     if not isinstance(subject, NetSubject):
         return name in subject.labels
-    node = next((v.node for v in subject.typed.graph.outputs if v.name == name), None)
+    node = subject.maker_of(name)
     if node is not None and "normalizes_scores" in node.layer.traits:
         return True
     return name in judged_outputs(subject)

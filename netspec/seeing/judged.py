@@ -64,7 +64,7 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     import torch
 
     from netspec import compiled
-    from netspec.training.batches.feeds import Feeds, section_of, skipping_parts
+    from netspec.training.batches.feeds import Feeds
     from netspec.training.class_weights import set_class_weights
     from netspec.training.device import exact_float32, find_device
     from netspec.training.evaluate import evaluate
@@ -91,10 +91,7 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
         fill(net, tested, Path(subject.weights), trained)
     if subject.folder is not None:
         set_class_weights(net, read_record(subject.folder).get("class_weight", {}))
-    if part in skipping_parts(section_of(program)):
-        from netspec.training.test import leave_out
-
-        feeds, _ = leave_out(feeds, part, subject.folder, tested)
+    feeds = subject.without_damaged(feeds, part)
     batches = feeds.batches(part, tested, net, 0, place)  # type: ignore[arg-type]
     count = len(batches.source or ())
     if most is not None and count > most:

@@ -88,7 +88,7 @@ def own_samples(subject: NetSubject, numbers: Sequence[int], part: str = "test")
     (no such part), NS685 where the first one is beyond it.
     """
     from netspec.training.batches.feeding import order_of
-    from netspec.training.batches.feeds import Feeds, section_of, skipping_parts
+    from netspec.training.batches.feeds import Feeds, section_of
     from netspec.training.batches.loader import Batches, Reader
     from netspec.training.run.folder import telling
 
@@ -100,10 +100,7 @@ def own_samples(subject: NetSubject, numbers: Sequence[int], part: str = "test")
     if part not in parts and part != "test":
         raise fail("NS684", f"its section train has no {part}_data", path=subject.path)
     role: Any = next(name for name in (part, "test", "val", "train") if name in parts)
-    if role in skipping_parts(section):
-        from netspec.training.test import leave_out
-
-        feeds, _ = leave_out(feeds, role, subject.folder, tested)
+    feeds = subject.without_damaged(feeds, role)
     source: Source = feeds.parts()[role]
     data: Any = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
     if numbers and not 0 <= numbers[0] < len(source):

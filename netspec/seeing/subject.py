@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from netspec.serving.engine import Model
+    from netspec.training.batches.feeds import Feeds
 
 __all__ = ["ModelSubject", "NetSubject", "Subject", "open_subject"]
 
@@ -140,6 +141,20 @@ class NetSubject(Subject):
         from netspec.training.class_names import labels_of
 
         return labels_of(self.program, self.typed, self.folder)
+
+    def maker_of(self, output: str) -> "Node | None":
+        """The layer that makes an output; None for an input that is one, and for another name."""
+        return next((value.node for value in self.typed.graph.outputs if value.name == output), None)
+
+    def without_damaged(self, feeds: "Feeds", part: str) -> "Feeds":
+        """Data of its own without what `on_error: skip` leaves out of a part."""
+        from netspec.training.batches.feeds import section_of, skipping_parts
+
+        if part not in skipping_parts(section_of(self.program)):
+            return feeds
+        from netspec.training.test import leave_out
+
+        return leave_out(feeds, part, self.folder, self.program.training_graph("test"))[0]
 
     @cached_property
     def net(self) -> "nn.Module":

@@ -41,7 +41,7 @@ def bare_scores(subject: NetSubject, output: str) -> Iterator[None]:
     """
     import torch
 
-    node = next((v.node for v in subject.typed.graph.outputs if v.name == output), None)
+    node = subject.maker_of(output)
     if node is None or "normalizes_scores" not in node.layer.traits:
         yield
         return

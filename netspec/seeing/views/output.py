@@ -51,7 +51,7 @@ def describe(subject: Subject, name: str, value: Array, like: Sequence[int | Non
     """What an output is, as plain values."""
     labels = subject.labels.get(name, ())
     if isinstance(subject, NetSubject):
-        node = next((v.node for v in subject.typed.graph.outputs if v.name == name), None)
+        node = subject.maker_of(name)
         if node is not None and node.layer.lists:
             return describe_boxes(value, labels)
     said = describe_output(value, labels, sorts(subject, name), like)
