@@ -8,12 +8,11 @@ import numpy as np
 
 from netspec.data.source import Array, Rows, Source, find_origin
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import list_some
 
 __all__ = ["find_not_finite", "not_finite_error", "tell_rows"]
 
 STEP = 1024
-LISTED = 20
-"""Samples that a finding names; the others are counted."""
 SKIP = "`on_error: skip` in the data section leaves such samples out"
 
 
@@ -60,5 +59,4 @@ def not_finite_error(source: Source, found: Mapping[int, str]) -> SpecError:
     if len(lines) == 1:
         return fail("NS693", lines[0], path=source.name, notes=(SKIP,))
     fact = f"{len(lines):,} of {len(source):,} samples hold numbers that are not finite"
-    more = (f"and {len(lines) - LISTED:,} more",) if len(lines) > LISTED else ()
-    return fail("NS693", fact, path=source.name, notes=(*lines[:LISTED], *more, SKIP))
+    return fail("NS693", fact, path=source.name, notes=(*list_some(lines), SKIP))

@@ -5,7 +5,6 @@ data each role takes.
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from netspec.data.inventory.take import LISTED, list_some
 from netspec.data.pictures.conform import conform_to_contract
 from netspec.data.place import Place
 from netspec.data.source import Source
@@ -30,6 +29,7 @@ from netspec.data.splits import Folds, draw_part, draw_samples
 from netspec.data.tables.standardise import measure, standardise
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.suggest import did_you_mean, nearest
+from netspec.diagnostics.words import LISTED, list_some
 from netspec.resolve.sections.train import DataSection, SplitSection, TrainSection
 
 __all__ = [

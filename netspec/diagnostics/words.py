@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic
 
-__all__ = ["further", "list_briefly", "remarks"]
+__all__ = ["LISTED", "further", "list_briefly", "list_some", "remarks"]
+
+LISTED = 20
+"""Things that a finding names in a line each; the others are counted."""
 
 
 def remarks(d: Diagnostic) -> tuple[str, ...]:
@@ -40,3 +43,9 @@ def list_briefly(names: Sequence[str], most: int) -> str:
     """`a, b and 3 more`: at most so many of some names."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def list_some(lines: Sequence[str], where: str = "") -> tuple[str, ...]:
+    """Notes, a line each: the first LISTED, and how many more there are, and where."""
+    more = len(lines) - LISTED
+    return (*lines[:LISTED], *([f"and {more:,} more{where}"] if more > 0 else []))

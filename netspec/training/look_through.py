@@ -13,11 +13,12 @@ from netspec.data.finite import find_not_finite
 from netspec.data.inventory.cache import NAME, read_cache
 from netspec.data.inventory.classes import Rules, judge_labels, judge_masks
 from netspec.data.inventory.pictures import Picture
-from netspec.data.inventory.take import Bad, Inventory, folder_behind, judge, list_some, take_inventory
+from netspec.data.inventory.take import Bad, Inventory, folder_behind, judge, take_inventory
 from netspec.data.mended import Mended
 from netspec.data.source import Array, Source, Subset
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.diagnostics.words import list_some
 from netspec.training.progress import Reporter
 
 __all__ = ["Looked", "find_cache", "look_through"]
@@ -174,9 +175,9 @@ def tell_skipped(found: Inventory) -> Diagnostic:
     return Diagnostic("NS691", fact, path=found.parts[0].source, notes=notes)
 
 
-def find_cache(run: Path, others: Iterable[Path]) -> dict[str, Picture]:
-    """What a run found of its files, else what the latest of other runs did."""
-    for place in (run, *sorted(others, reverse=True)):
+def find_cache(places: Iterable[Path]) -> dict[str, Picture]:
+    """What the first of some runs that looked at files found of them."""
+    for place in places:
         if (place / NAME).is_file():
             return read_cache(place / NAME)
     return {}

@@ -20,7 +20,6 @@ from netspec.analysis.recipes import recipe_faults
 from netspec.analysis.still import still
 from netspec.data.facts import read_facts, write_facts
 from netspec.data.inventory.cache import NAME, write_cache
-from netspec.data.inventory.pictures import Picture
 from netspec.data.shards.kept import NAME as SHARDS
 from netspec.data.shards.kept import write_kept
 from netspec.data.source import write_classes
@@ -143,7 +142,6 @@ def train_steadily(
             seed=seed_of(program, before, world),
             weights=weights,
             class_weights=before.get("class_weight"),
-            known=find_cache(run, run.parent.glob("*")),
             runs=[run, *sorted(run.parent.glob("*"), reverse=True)],
             facts=read_facts(run) if resume else {},
             progress=progress,
@@ -273,16 +271,16 @@ def session(  # noqa: PLR0913 - what a run remembers
     seed: int | None = None,
     weights: Start | None = None,
     class_weights: ClassWeights | None = None,
-    known: Mapping[str, Picture] = MappingProxyType({}),
     runs: Sequence[Path] = (),
     facts: Mapping[str, Any] = MappingProxyType({}),
     progress: Reporter | None = None,
     going_on: bool = False,
 ) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from;
-    class_weights: those that the run began with, in place of the data's; known: what an earlier
-    look at the data found; runs: where others have left such; facts: what the run's data have fixed; going_on: a snapshot's weights
-    will take the place of those that the net begins with, and its samples are those that it had.
+    class_weights: those that the run began with, in place of the data's; runs: where an earlier look
+    at the data may have left what it found, the first counts; facts: what the run's data have fixed;
+    going_on: a snapshot's weights will take the place of those that the net begins with, and its
+    samples are those that it had.
 
     Raises SpecError: NS613 (the precision is not there), NS647 (files of the data that cannot be
     read, all of them), NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
@@ -303,7 +301,9 @@ def session(  # noqa: PLR0913 - what a run remembers
     numbers = {role: feeds.numbers(role, graph) for role, graph in typed.items()}
     rules = {role: feeds.rules(role, graph) for role, graph in typed.items()}
     skipping = skipping_parts(section)
-    looked = look_through(feeds.parts(), skipping, known, progress or Silent(), numbers, rules, going_on)
+    looked = look_through(
+        feeds.parts(), skipping, find_cache(runs), progress or Silent(), numbers, rules, going_on
+    )
     feeds = feeds.with_parts(looked.sources)
     torch.manual_seed(seed)
     nets = twins(*graphs)

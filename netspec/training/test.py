@@ -92,7 +92,7 @@ def leave_out(
     skipping, rules = skipping_parts(section_of(feeds.program)), {part: feeds.rules(part, tested)}
     numbers = {part: feeds.numbers(part, tested)}
     looked = look_through(
-        {part: source}, skipping, find_cache(run, ()) if run is not None else {}, Silent(), numbers, rules
+        {part: source}, skipping, find_cache([run] if run is not None else []), Silent(), numbers, rules
     )
     kept = feeds.with_parts({**feeds.parts(), **looked.sources})
     return kept, tuple(each for each in looked.findings if each.code == "NS691")

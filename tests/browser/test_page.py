@@ -18,6 +18,7 @@ from PIL import Image
 import netspec
 from netspec.cli import group
 from netspec.exporters.web.site import PAGE
+from tests.export.nets import COLOURS
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = Path(os.environ.get("NETSPEC_NODE_MODULES") or ROOT / ".ci" / "node_modules")
@@ -31,17 +32,15 @@ needs_browser = pytest.mark.skipif(
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 pytestmark = [pytest.mark.browser, pytest.mark.onnx, pytest.mark.torch]
 
-SPEC = """
-netspec: 1
-name: colours
-input:
-  data: {shape: [N, 3, 12, 10], image: {color: bgr, mean_value: [104, 117, 123], scale: 0.02, background: 30}}
-layers:
+SPEC = (
+    COLOURS
+    + """\
   - {name: conv1, type: Convolution, num_output: 4, kernel_size: 3, weight_filler: xavier}
   - {name: relu1, type: ReLU}
   - {name: ip1, type: InnerProduct, num_output: 3, weight_filler: xavier}
   - {name: prob, type: Softmax}
 """
+)
 METHODS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "area": 4}
 
 

@@ -10,6 +10,15 @@ from netspec.emit.onnx_model import onnx_model
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 
+COLOURS = """
+netspec: 1
+name: colours
+input:
+  data: {shape: [N, 3, 12, 10], image: {color: bgr, mean_value: [104, 117, 123], scale: 0.02, background: 30}}
+layers:
+"""
+"""A picture's whole contract, for a net of layers that follow."""
+
 
 class Made(NamedTuple):
     program: Program

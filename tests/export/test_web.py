@@ -14,18 +14,17 @@ from netspec.diagnostics import SpecError
 from netspec.exporters.web import runtime
 from netspec.exporters.web.runtime import find_runtime
 from netspec.exporters.web.site import PAGE, about, describe_model, write_page
+from tests.export.nets import COLOURS
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
-SPEC = """
-netspec: 1
-name: colours
-input:
-  data: {shape: [N, 3, 12, 10], image: {color: bgr, mean_value: [104, 117, 123], scale: 0.02, background: 30}}
-layers:
+SPEC = (
+    COLOURS
+    + """\
   - {name: ip1, type: InnerProduct, num_output: 3, weight_filler: xavier}
   - {name: prob, type: Softmax}
 """
+)
 
 
 @pytest.fixture

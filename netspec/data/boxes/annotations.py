@@ -15,7 +15,7 @@ from netspec.data.source import Array, Field, Rows, Source, find_origin
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.data.splits import lacking_names
 from netspec.diagnostics import Diagnostic, SpecError, fail
-from netspec.diagnostics.words import list_briefly
+from netspec.diagnostics.words import list_briefly, list_some
 from netspec.imaging.decode import open_picture, picture_faults, upright_size
 from netspec.resolve.sections.image import ImageContract
 
@@ -36,7 +36,7 @@ BACKGROUND = "background"
 """Class 0, which no box has: what a prior shows that matches none."""
 COLUMNS = ("image", "label", "instance", "xmin", "ymin", "xmax", "ymax", "difficult")
 """Of a row, as Caffe's SSD has it. The first is the picture's number in its batch."""
-SHOWN, LISTED = 6, 20
+SHOWN = 6
 TOLD = 0.5
 """Pixels beyond the border from which on a box is said to be cut: less is rounding."""
 
@@ -335,9 +335,8 @@ def tell_faults(found: Annotated, faults: Sequence[Fault]) -> list[Diagnostic]:
     said = []
     for code in sorted({each.code for each in faults}):
         lines = [str(each) for each in faults if each.code == code]
-        more = [f"and {len(lines) - LISTED:,} more"] if len(lines) > LISTED else []
         fact = f"{len(lines):,} {totals[code]}"
-        said.append(Diagnostic(code, fact, path=found.name, notes=(*lines[:LISTED], *more, note)))
+        said.append(Diagnostic(code, fact, path=found.name, notes=(*list_some(lines), note)))
     return said
 
 

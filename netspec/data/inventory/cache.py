@@ -5,13 +5,11 @@ none.
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from netspec.data.inventory.pictures import Picture
-from netspec.file_reading import open_text
+from netspec.data.kept_lines import read_lines
 from netspec.file_writing import write_text
-from netspec.strict_json import JsonError, read_json
 
 __all__ = ["NAME", "read_cache", "write_cache"]
 
@@ -28,11 +26,12 @@ def read_cache(path: Path) -> dict[str, Picture]:
     picture's.
     """
     found: dict[str, Picture] = {}
-    with suppress(OSError, ValueError), open_text(path, [path.parent]) as file:
-        while (line := file.readline(LINE)) and len(found) < MOST:
-            with suppress(JsonError):
-                picture = picture_of(read_json(line))
-                found |= {picture[0]: picture[1]} if picture is not None else {}
+    for line in read_lines(path, LINE):
+        picture = picture_of(line)
+        if picture is not None:
+            found[picture[0]] = picture[1]
+        if len(found) >= MOST:
+            break
     return found
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from netspec.data.binding import LabelRule, check_labels, notes_on_label
 from netspec.data.inventory.oddities import NAMES
 from netspec.data.inventory.pictures import Picture
-from netspec.data.inventory.take import Part, classes_held, folder_behind, list_some
+from netspec.data.inventory.take import Part, classes_held, folder_behind
 from netspec.data.source import Array, Source, find_origin, spread
 from netspec.data.sources.masks import IGNORED, MaskedFolder
 from netspec.data.splits import lacking_names
 from netspec.diagnostics import Diagnostic, SpecError
+from netspec.diagnostics.words import list_some
 
 __all__ = ["Rules", "judge_labels", "judge_masks"]
 

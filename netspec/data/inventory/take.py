@@ -19,10 +19,10 @@ from netspec.data.inventory.pictures import UNKNOWN, Picture, look_at
 from netspec.data.source import Array, Source, find_origin
 from netspec.data.sources.image_folder import ImageFile, ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError
+from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots, open_in
 
 __all__ = [
-    "LISTED",
     "Bad",
     "Boxes",
     "Inventory",
@@ -30,12 +30,9 @@ __all__ = [
     "classes_held",
     "folder_behind",
     "judge",
-    "list_some",
     "take_inventory",
 ]
 
-LISTED = 20
-"""Files that a finding names; the others are counted."""
 ALL = ": `netspec data --json` lists them all"
 STEP = 512
 """Pictures between two looks at the room that is left for keeping them; labels without names that are
@@ -349,9 +346,3 @@ def judge(found: Inventory) -> list[Diagnostic]:
         lines = list_some([" = ".join(path for *_, path in group) for group in torn])
         said.append(Diagnostic("NS669", fact, path=found.parts[0].source, notes=lines))
     return said
-
-
-def list_some(lines: Sequence[str], where: str = "") -> tuple[str, ...]:
-    """The first lines, and how many more there are, and where."""
-    more = len(lines) - LISTED
-    return (*lines[:LISTED], *([f"and {more:,} more{where}"] if more > 0 else []))

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from netspec.data.kept_lines import read_lines
 from netspec.data.shards.braces import MOST
 from netspec.data.shards.index import ShardIndex
 from netspec.data.source import Array
-from netspec.file_reading import open_text
 from netspec.file_writing import write_text
-from netspec.strict_json import BYTES, JsonError, read_json
+from netspec.strict_json import BYTES
 
 __all__ = ["NAME", "Key", "find_kept", "write_kept"]
 
@@ -64,10 +64,10 @@ def find_kept(places: Iterable[Path]) -> Mapping[Key, ShardIndex]:
 @lru_cache(maxsize=1)  # training, validation and test ask one after the other
 def read_kept(path: Path, version: tuple[int, int]) -> Mapping[Key, ShardIndex]:
     found: dict[Key, ShardIndex] = {}
-    with suppress(OSError, ValueError), open_text(path, [path.parent]) as file:
-        while (line := file.readline(BYTES)) and len(found) < MOST:
-            with suppress(JsonError):
-                found |= unpack(read_json(line))
+    for line in read_lines(path, BYTES):
+        found |= unpack(line)
+        if len(found) >= MOST:
+            break
     return found
 
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from netspec.data.folder_layout import read_layout
-from netspec.data.inventory.take import list_some
 from netspec.data.paths import reading_error
 from netspec.data.place import Place
 from netspec.data.sounds.wav import Wave, WaveError, read_frames, read_wave
@@ -25,7 +24,7 @@ from netspec.data.sources.image_folder import (
 )
 from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, SpecError, fail
-from netspec.diagnostics.words import list_briefly
+from netspec.diagnostics.words import list_briefly, list_some
 from netspec.file_reading import Roots, open_in
 from netspec.resolve.sections.image import Shape
 from netspec.resolve.sections.train import DataSection

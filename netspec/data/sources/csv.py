@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from netspec.data.faulty import Faulty
-from netspec.data.inventory.take import list_some
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.data.tables.columns import match_names
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots, open_text
 from netspec.resolve.sections.train import DataSection
 

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netspec.data.inventory.take import list_some
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
 from netspec.data.sources.csv import is_number, labels_of, odd_labels, read_rows, tell_odd
 from netspec.data.tables.columns import is_finite
 from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots, read_bytes
 from netspec.resolve.sections.train import DataSection
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from netspec.data.faulty import Faulty
 from netspec.data.folder_layout import choose_role, name_role
-from netspec.data.inventory.take import list_some
 from netspec.data.paths import existing, resolve_path, roots_for, roots_of
 from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
@@ -21,6 +20,7 @@ from netspec.data.tables.columns import Cells, columns_of, encode_rows, learn_co
 from netspec.data.tables.parquet import read_parquet
 from netspec.data.tables.rows import RAW
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection

@@ -25,7 +25,7 @@ from netspec.data.paths import (
 from netspec.data.source import Source, split_source
 from netspec.data.sources.image_folder import SUFFIXES
 from netspec.diagnostics import fail
-from netspec.diagnostics.words import list_briefly
+from netspec.diagnostics.words import list_briefly, list_some
 from netspec.file_reading import Roots, read_bytes, read_text
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
@@ -38,7 +38,7 @@ PICTURES = ("jpegimages", "images", "imgs", "image", "pictures", "photos")
 """What the two folders are called, in data that are published so, whatever the case."""
 LISTS = Path("ImageSets", "Main")
 ALL = "all"
-SHOWN, LISTED = 6, 20
+SHOWN = 6
 
 
 class Part(NamedTuple):
@@ -300,9 +300,8 @@ def refuse_unread(read: Mapping[Path, Read], top: Path) -> None:
     """NS620 for all annotations that cannot be read."""
     bad = [fault for each in read.values() for fault in each.faults if fault.code == "NS620"]
     if bad:
-        more = (f"and {len(bad) - LISTED:,} more",) if len(bad) > LISTED else ()
         fact = f"{len(bad):,} of {len(read):,} annotations"
-        raise fail("NS620", fact, path=str(top), notes=(*map(str, bad[:LISTED]), *more))
+        raise fail("NS620", fact, path=str(top), notes=list_some([*map(str, bad)]))
 
 
 def read_names(section: DataSection, root: Path, allow_outside: bool) -> list[str] | None:

@@ -15,7 +15,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from netspec.data.inventory.take import list_some
 from netspec.data.paths import exists, reading_error, resolve_path, roots_of
 from netspec.data.place import Place
 from netspec.data.shards.braces import MOST, count_names, expand_names
@@ -26,7 +25,7 @@ from netspec.data.sources.csv import is_number
 from netspec.data.sources.image_folder import DECODERS, picture_field
 from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, fail
-from netspec.diagnostics.words import list_briefly
+from netspec.diagnostics.words import list_briefly, list_some
 from netspec.file_reading import open_in, stat_in
 from netspec.imaging.decode import decode
 from netspec.imaging.remarks import Remarks

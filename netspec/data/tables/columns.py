@@ -10,7 +10,7 @@ import numpy as np
 
 from netspec.data.source import Array
 from netspec.diagnostics import SpecError, fail
-from netspec.diagnostics.words import list_briefly
+from netspec.diagnostics.words import list_briefly, list_some
 from netspec.resolve.sections.train import DataSection
 
 __all__ = [
@@ -200,9 +200,8 @@ def tell_cells(faults: Sequence[str], path: Path) -> SpecError:
     hint = "`empty: mean`, or a number, in the data section fills empty cells"
     if len(faults) == 1:
         return fail("NS654", faults[0], path=str(path), notes=(hint,))
-    more = [f"and {len(faults) - LISTED:,} more"] if len(faults) > LISTED else []
     fact = f"{len(faults):,} cells cannot be taken"
-    return fail("NS654", fact, path=str(path), notes=(*faults[:LISTED], *more, hint))
+    return fail("NS654", fact, path=str(path), notes=(*list_some(faults), hint))
 
 
 def read_numbers(cells: Cells, column: Column, faults: list[str]) -> Array:
