@@ -5,17 +5,32 @@ net and its tensors; out: each process's parts, and the whole tensors while a bl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from netspec.diagnostics import Diagnostic, SpecError
 from netspec.resolve.sections.pace import PaceWords
 from netspec.training.learners import Team
 from netspec.training.optim.solver import ParameterSpec
+from netspec.training.run.weights import (
+    PARTS,
+    Facts,
+    Stored,
+    read_rows,
+    write_part,
+    write_tensors,
+)
 from netspec.training.world import World
 
-__all__ = ["Shards", "Together"]
+__all__ = ["LIVE", "Shards", "Together"]
+
+LIVE = "live:"
+"""Before names of the weights that training moves, where an average of them is what the run's weights
+hold.
+"""
 
 
 class Together:
@@ -53,19 +68,23 @@ class Together:
         """
         yield
 
-    def keep(self) -> None:
-        """Take over what a block of `whole` has made of the parameters so far."""
+    def write(self, path: Path, tensors: dict[str, Tensor], facts: Facts, world: World) -> None:
+        """Write a file of the run, whole or not at all, of what each process has of some tensors. Every
+        process comes here. NS673: it cannot be written.
+        """
+        if world.first:
+            write_tensors(path, tensors, facts)
 
-    def join(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The solver's tensors whole, in the first process."""
-        return state
+    def read(self, path: Path) -> Stored:
+        """What this process has of the tensors of such a file. Raises as read_rows does."""
+        return read_rows(path, self.find_rows, [path.parent])
 
-    def share_out(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What this process has of the solver's whole tensors."""
-        return state
+    def find_rows(self, name: str) -> slice | None:
+        """Which rows of a tensor this process has; None: all."""
+        return None
 
     def widen(self, shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-        """The shapes of the solver's tensors as `join` gives them."""
+        """The shapes of the solver's tensors as files have them."""
         return shapes
 
     def agree(self, sound: bool) -> bool:
@@ -200,28 +219,32 @@ class Shards(Together):
             shard.keep()
 
     def find(self, name: str) -> Shard | None:
-        """The tensor that a tensor of the solver belongs to; its count of steps is no part."""
+        """The tensor that a weight, or a tensor of the solver, belongs to; its count of steps is no
+        part.
+        """
         owner, _, buffer = name.rpartition(":")
         if buffer == "step":
             return None
-        return self.shards.get(owner)
+        return self.shards.get(name.removeprefix(LIVE)) or self.shards.get(owner)
 
-    def join(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        found = {}
-        with self.world.hearing():
-            for name, tensor in state.items():
-                shard = self.find(name)
-                whole = tensor if shard is None else shard.join(tensor)
-                if self.world.first:
-                    found[name] = whole.cpu()
-        return found
+    def find_rows(self, name: str) -> slice | None:
+        shard = self.find(name)
+        return None if shard is None else shard.rows
 
-    def share_out(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        found = {name: self.find(name) for name in state}
-        return {
-            name: tensor if shard is None else tensor[shard.rows]
-            for (name, tensor), shard in zip(state.items(), found.values(), strict=True)
-        }
+    def write(self, path: Path, tensors: dict[str, Tensor], facts: Facts, world: World) -> None:
+        """Each process writes its rows; then the first the rest, and whose parts belong to it: from
+        then on the file counts. A process that cannot write is told by all.
+        """
+        rows = {name: tensor for name, tensor in tensors.items() if self.find(name) is not None}
+        try:
+            told: str | Diagnostic = write_part(path, world.rank, world.size, rows)
+        except SpecError as error:
+            told = error.diagnostics[0]
+        parts = world.gather(told)
+        if faults := [part for part in parts if isinstance(part, Diagnostic)]:
+            raise SpecError(faults[:1])
+        rest = {name: tensor for name, tensor in tensors.items() if name not in rows}
+        super().write(path, rest, {**facts, PARTS: parts}, world)
 
     def widen(self, shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
         found = {name: self.find(name) for name in shapes}

@@ -3,7 +3,9 @@
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,8 +18,9 @@ from netspec.training.run.checkpoint import read_place
 from netspec.training.run.folder import read_record
 from netspec.training.run.log import Log
 from netspec.training.run.named_run import find_run
-from netspec.training.run.weights import load_weights, read_tensors, write_tensors
+from netspec.training.run.weights import load_weights, read_rows, read_tensors, write_part, write_tensors
 from tests.children import Child
+from tests.each import each
 from tests.training.tiny import TinyNet, data, job, train_in_child, words
 
 pytestmark = pytest.mark.torch
@@ -59,6 +62,61 @@ def stored(path: Path, kind: str, shape: list[int], content: bytes) -> Path:
     text = json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + content)
     return path
+
+
+def parted(folder: Path, **wrong: Tensor) -> tuple[Path, list[str]]:
+    """A weights file in two parts; wrong: what the second holds beside its rows."""
+    path, whole = folder / "weights.safetensors", torch.arange(15.0).view(5, 3)
+    rows = [{"ip.weight": whole[:3]}, {"ip.weight": whole[3:], **wrong}]
+    names = [write_part(path, rank, 2, part) for rank, part in enumerate(rows)]
+    write_tensors(path, {"bn.count": torch.ones(1)}, {"parts": names})
+    return path, names
+
+
+def test_a_file_in_parts_gives_any_rows(tmp_path: Path) -> None:
+    path, _ = parted(tmp_path)
+    tensors, _ = read_tensors(path)
+    assert torch.equal(tensors["ip.weight"], torch.arange(15.0).view(5, 3)) and len(tensors) == 2
+    for begin in range(5):
+        held = read_rows(path, {"ip.weight": slice(begin, begin + 2)}.get)
+        assert torch.equal(held.tensors["ip.weight"], tensors["ip.weight"][begin : begin + 2])
+        assert held.shapes == {"ip.weight": (5, 3), "bn.count": (1,)}
+
+
+PARTS: dict[str, Callable[[list[str]], Any]] = {
+    "each of its own": lambda names: [names[0], names[0]],
+    "no part is called '../": lambda names: [f"../{names[0]}"],
+    "no part is called 'weights.safetensors'": lambda names: ["weights.safetensors"],
+    "no part is called '7'": lambda names: [7],
+    "must be a list": lambda names: dict.fromkeys(names, 0),
+    "a part of it: ": lambda names: [names[0].replace("0-of", "1-of"), names[1]],
+    "is not the checksum": lambda names: [names[0], names[1].replace(names[1][-20:-12], "0" * 8)],
+}
+
+
+@each("fact", PARTS)
+def test_parts_that_are_none(fact: str, tmp_path: Path) -> None:
+    path, names = parted(tmp_path)
+    (tmp_path / names[1].replace(names[1][-20:-12], "0" * 8)).write_bytes((tmp_path / names[1]).read_bytes())
+    write_tensors(path, {}, {"parts": PARTS[fact](names)})
+    with pytest.raises(SpecError, match="NS674") as error:
+        read_tensors(path)
+    assert fact in error.value.diagnostics[0].fact
+
+
+@each("wrong", [{"bn.count": torch.ones(1)}, {"ip.bias": torch.tensor(1.0)}])
+def test_rows_that_are_none(wrong: dict[str, Tensor], tmp_path: Path) -> None:
+    path, _ = parted(tmp_path, **wrong)
+    with pytest.raises(SpecError, match="of which it can have no rows"):
+        read_tensors(path)
+
+
+def test_rows_that_do_not_go_together(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    names = [write_part(path, rank, 2, {"ip.weight": torch.ones(2, 3 + rank)}) for rank in range(2)]
+    write_tensors(path, {}, {"parts": names})
+    with pytest.raises(SpecError, match=r"NS674.*: the parts of ip.weight do not go together"):
+        read_tensors(path)
 
 
 @pytest.mark.parametrize(

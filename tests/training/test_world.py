@@ -1,11 +1,13 @@
 """Several processes of one training: they take the steps that one takes, go on from each other's snapshots, and end together."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,7 @@ from netspec.cli.train import one_told, without_processes
 from netspec.diagnostics import SpecError
 from netspec.read_options import Reading
 from netspec.source import Source
+from netspec.training import shards
 from netspec.training.batches.loader import Batches
 from netspec.training.batches.order import Share
 from netspec.training.job import TrainingResult
@@ -80,11 +83,23 @@ def sit(rank: int, size: int, port: int) -> None:
 
 
 def train_at(
-    rank: int, size: int, port: int, run: Path, settings: tuple[str, ...], resume: bool, kill: int
+    rank: int, size: int, port: int, run: Path, settings: tuple[str, ...], resume: bool, kill: int | str
 ) -> None:
-    """What one process does; kill: the batch at which the last of them kills itself."""
+    """What one process does; kill: the batch, or the file whose part is written, at which the last of them kills
+    itself.
+    """
     sit(rank, size, port)
-    if kill and rank == size - 1:
+    if isinstance(kill, str) and rank == size - 1:
+        write, asked = shards.write_part, []
+
+        def writing(path: Path, *words: Any) -> str:
+            asked.append(path.name)
+            if asked.count(kill) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return write(path, *words)
+
+        shards.write_part = writing
+    elif kill and rank == size - 1:
         take = Batches.__next__
 
         def taking(batches: Batches) -> Any:
@@ -104,7 +119,7 @@ def free_port() -> int:
 
 
 def together(
-    size: int, run: Path, *settings: str, resume: bool = False, kill: int = 0
+    size: int, run: Path, *settings: str, resume: bool = False, kill: int | str = 0
 ) -> list[tuple[int, str]]:
     """Exit codes and what was said on stderr, of all processes."""
     port = free_port()
@@ -157,6 +172,42 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
         assert apart(tmp_path / "whole", tmp_path / run) < 1e-5
         for one, two in zip(logged_tests(tmp_path / "whole"), logged_tests(tmp_path / run), strict=True):
             assert one == pytest.approx(two, rel=1e-4)
+
+
+PART_NAMES = re.compile(r"(weights\.next|solver|best)\.[0-2]-of-[23]\.[0-9a-f]{8}\.safetensors")
+
+
+def parts_of(run: Path) -> list[Path]:
+    return sorted(path for path in run.iterdir() if "-of-" in path.name)
+
+
+def test_a_snapshot_in_parts_goes_on_in_any_number_of_processes(tmp_path: Path) -> None:
+    """Three are killed while the solver's last snapshot is written; two go on from the one before, and where a part of
+    what they wrote is damaged, one does. Each part has a share of the rows, and all come to what one process trains.
+    """
+    alone(tmp_path / "whole")
+    run, spread = tmp_path / "run", "train.shard=true"
+    killed = together(3, run, spread, kill="solver.safetensors")
+    assert killed[2][0] == -signal.SIGKILL
+    assert together(2, run, spread, resume=True) == [(0, ""), (0, "")]
+    assert apart(tmp_path / "whole", run) < 1e-5
+    parts = parts_of(run)
+    assert all(PART_NAMES.fullmatch(path.name) for path in parts)
+    made = Counter(re.sub(r"\.[0-9]-|\.\w{8}\.safetensors", " ", path.name).strip() for path in parts)
+    assert made == {
+        "best of-2": 2,
+        "solver of-2": 2,
+        "weights.next of-2": 2,
+        "solver of-3": 3,
+        "weights.next of-3": 3,
+    }
+    sizes = [path.stat().st_size for path in parts if path.name.startswith("solver.") and "of-2" in path.name]
+    assert max(sizes) < 0.7 * (tmp_path / "whole/solver.safetensors").stat().st_size
+    last = next(path for path in parts if path.name.startswith("weights.next.1-of-2"))
+    last.write_bytes(last.read_bytes()[:-4] + b"spot")
+    assert {each.code for each in alone(run, resume=True).findings} == {"NS604", "NS607"}
+    assert apart(tmp_path / "whole", run) < 1e-5
+    assert {path.name.split("-of-")[1][0] for path in parts_of(run)} == {"3"}
 
 
 def test_one_killed_ends_all_with_a_finding(tmp_path: Path) -> None:

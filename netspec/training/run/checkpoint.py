@@ -4,12 +4,13 @@ place in the data; out: two files, and back.
 RUN/weights.safetensors: the weights by the spec's names. RUN/solver.safetensors: all the rest. They
 change together: the new weights are written beside the old, then the solver's file is replaced
 (from then on the snapshot counts), then the weights take their name. The two of the snapshot before
-are kept as RUN/*.before.safetensors.
+are kept as RUN/*.before.safetensors. Of weights spread over processes each writes its rows first, as
+parts of those files.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from netspec.strict_json import JsonError, member
 from netspec.training.learners import Team
 from netspec.training.observers.averaging import Averaging
 from netspec.training.optim.solver import ParameterSpec
-from netspec.training.run.weights import WEIGHTS, Facts, fit, load_weights, read_tensors, write_tensors
-from netspec.training.shards import Together
+from netspec.training.run.weights import WEIGHTS, Facts, fit, forget_parts, read_tensors, shapes_of
+from netspec.training.shards import LIVE, Together
 from netspec.training.world import ALONE, World
 
 __all__ = ["SOLVER", "Checkpoint", "read_place"]
@@ -35,8 +36,6 @@ DAMAGED = ("NS001", "NS674")
 MOST = 2**53
 RANDOM = "random:"
 CARRIED = "carried:"
-LIVE = "live:"
-"""The weights that training moves, where an average of them is what the run's weights hold."""
 
 
 class Checkpoint:
@@ -82,38 +81,33 @@ class Checkpoint:
         written; the one before stays whole.
         """
         streams = join_random(self.world, self.device) | join_carried(self.world, self.net)
-        with self.show():
-            if self.world.first:
-                write_tensors(self.run / PENDING, self.weights(), self.facts())
+        with self.average.show():
+            self.spread.write(self.run / PENDING, self.weights(), self.facts(), self.world)
         tensors, facts = self.team.state()
-        state = self.spread.join(tensors) | streams
-        with self.moved():
-            if self.world.first:
-                self.write(state, {**self.facts(), **facts, "more": more})
+        self.write(tensors | streams | self.live(), {**self.facts(), **facts, "more": more})
+        self.tidy()
 
-    def moved(self) -> AbstractContextManager[None]:
-        """While the block runs, the weights that training moves are whole, where they are kept beside
-        an average.
-        """
-        if self.average.count:
-            return self.spread.whole()
-        return nullcontext()
-
-    def write(self, state: Mapping[str, Tensor], facts: Facts) -> None:
+    def write(self, state: dict[str, Tensor], facts: Facts) -> None:
         """The solver's half; the weights wait for it."""
         try:
-            self.keep_before()
-            write_tensors(self.run / SOLVER, {**state, **self.live()}, facts)
+            if self.world.first:
+                self.keep_before()
+            self.spread.write(self.run / SOLVER, state, facts, self.world)
         except SpecError:
             (self.run / PENDING).unlink(missing_ok=True)
             raise
-        self.settle()
+        if self.world.first:
+            self.settle()
 
     def save_weights(self, path: Path, more: Facts) -> None:
         """Write the weights alone, with their facts. All processes find them then."""
-        with self.spread.whole():
-            if self.world.first:
-                write_tensors(path, self.weights(), {**self.facts(), **more})
+        self.spread.write(path, self.weights(), {**self.facts(), **more}, self.world)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the parts of files that are no more; until then no process begins new ones."""
+        if self.world.first:
+            forget_parts(self.run)
         self.world.wait()
 
     def keep_before(self) -> None:
@@ -129,12 +123,11 @@ class Checkpoint:
         NS674: both are damaged, or the two files are not of one snapshot. NS675: of another network
         or another rule. NS676: a tensor does not fit.
         """
-        with self.spread.whole():
-            if self.world.first:  # it may finish or replace files, which the others then read
-                more = self.load_whole()
-            self.world.wait()
-            if not self.world.first:
-                more = self.load_last()
+        if self.world.first:  # it may finish or replace files, which the others then read
+            more = self.load_whole()
+        self.world.wait()
+        if not self.world.first:
+            more = self.load_last()
         return more
 
     def load_whole(self) -> Facts:
@@ -156,7 +149,7 @@ class Checkpoint:
     def iteration_before(self) -> int | None:
         """The iteration of the snapshot before the last; None where it is not whole either."""
         try:
-            made = [read_tensors(self.run / name, [self.run])[1] for name in BEFORE.values()]
+            made = [self.spread.read(self.run / name).facts for name in BEFORE.values()]
         except SpecError:
             return None
         number, *others = (facts.get("iteration") for facts in made)
@@ -167,7 +160,7 @@ class Checkpoint:
     def load_last(self) -> Facts:
         """Go back to the last snapshot."""
         path = self.run / SOLVER
-        tensors, facts = read_tensors(path, [path.parent])
+        tensors, facts, shapes = self.spread.read(path)
         self.check(facts, path)
         self.recover(facts["iteration"])
         random, state = split_by_prefix(tensors, RANDOM)
@@ -175,15 +168,17 @@ class Checkpoint:
         live, state = split_by_prefix(state, LIVE)
         if state:
             needed = self.state_shapes()
-            fit({name: state[name] for name in needed if name in state}, needed, path)
-        if load_weights(self.run / WEIGHTS, self.parameters).get("iteration") != facts["iteration"]:
+            fit({name: shapes[name] for name in needed if name in state}, needed, path)
+        if self.load_weights().get("iteration") != facts["iteration"]:
             raise fail(
                 "NS674",
                 f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not",
                 path=str(self.run / WEIGHTS),
             )
-        self.split(live, path)
-        self.team.load_state(self.spread.share_out(state), facts)
+        if live:
+            fit({name: shapes[f"{LIVE}{name}"] for name in live}, shapes_of(self.whole()), path)
+            self.split(live)
+        self.team.load_state(state, facts)
         try:
             carry_on(self.net, streams, self.device, self.world)
         except ValueError as error:
@@ -197,6 +192,18 @@ class Checkpoint:
         with self.average.show(), self.spread.whole():
             yield
 
+    def load_weights(self) -> Facts:
+        """Take over the run's weights, of which a process may have rows; the file's facts."""
+        path = self.run / WEIGHTS
+        tensors, facts, shapes = self.spread.read(path)
+        fit(shapes, shapes_of(self.whole()), path)
+        put(tensors, self.spread.parts)
+        return facts
+
+    def whole(self) -> dict[str, Tensor]:
+        """The weights by name, of which a process may hold only the shapes."""
+        return {each.name: each.tensor for each in self.parameters}
+
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the solver's tensors, as the file has them."""
         return self.spread.widen(self.team.state_shapes())
@@ -207,18 +214,12 @@ class Checkpoint:
             return {}
         return {f"{LIVE}{name}": tensor for name, tensor in self.weights().items()}
 
-    def split(self, live: Mapping[str, Tensor], path: Path) -> None:
+    def split(self, live: Mapping[str, Tensor]) -> None:
         """Where the run's weights, just loaded, are an average: keep them as that, and go on with
-        the ones that training moves. NS676: these do not fit.
+        the ones that training moves.
         """
-        if not live:
-            return
-        fit(live, {each.name: tuple(each.tensor.shape) for each in self.parameters}, path)
-        self.spread.keep()
         self.average.take()
-        with torch.no_grad():
-            for each in self.parameters:
-                each.tensor.copy_(live[each.name])
+        put(live, self.spread.parts)
 
     def check(self, facts: Facts, path: Path) -> None:
         """Whether the facts of a solver file are ours."""
@@ -248,11 +249,12 @@ class Checkpoint:
         replaced; drop one killed before.
         """
         pending = self.run / PENDING
-        if pending.exists() and read_tensors(pending, [pending.parent])[1].get("iteration") == iteration:
+        if pending.exists() and self.spread.read(pending).facts.get("iteration") == iteration:
             self.settle()
 
     def weights(self) -> dict[str, Tensor]:
-        return {each.name: each.tensor for each in self.parameters}
+        """What this process has of the weights: its rows, where they are spread."""
+        return {each.name: each.tensor for each in self.spread.parts}
 
     def facts(self) -> Facts:
         return {"spec_hash": self.spec_hash, "iteration": self.team.iteration}
@@ -260,6 +262,12 @@ class Checkpoint:
     @property
     def device(self) -> torch.device:
         return self.team.device
+
+
+@torch.no_grad()
+def put(values: Mapping[str, Tensor], tensors: Sequence[ParameterSpec]) -> None:
+    for each in tensors:
+        each.tensor.copy_(values[each.name])
 
 
 def read_place(path: Path) -> Mapping[str, Any]:

@@ -1,48 +1,51 @@
-"""Weights and other tensors on disk, as safetensors: never half-written, nothing unpickled. In:
-tensors by name; out: a file, and back.
+"""The weights files of a run, each whole in one file or in parts beside it. In: a path; out: tensors
+by name, and into a net.
 
-Knows neither solver nor net; export and training share it.
+A file in parts holds what is whole in every process, and the names of its parts under `parts`: each
+has some rows of every other tensor, in their order, and its checksum in its name. Knows neither solver
+nor net; export and training share it.
 """
 
-import errno
-import json
-import os
-import zlib
-from collections.abc import Iterable, Mapping
-from math import prod
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from netspec.diagnostics import Diagnostic, SpecError, fail
-from netspec.file_reading import Roots, open_in, read_bytes
-from netspec.file_writing import replacing
-from netspec.strict_json import read_object
+from netspec.file_reading import Roots
+from netspec.strict_json import JsonError, member
+from netspec.training.run.tensor_file import Facts, checksum, plain, read_file, read_header, write_tensors
 
-__all__ = ["BEST", "WEIGHTS", "Facts", "NamedTensor", "fit", "load_weights", "read_tensors", "write_tensors"]
+__all__ = [
+    "BEST",
+    "PARTS",
+    "WEIGHTS",
+    "Facts",
+    "NamedTensor",
+    "Stored",
+    "fit",
+    "forget_parts",
+    "load_weights",
+    "read_rows",
+    "read_tensors",
+    "shapes_of",
+    "write_part",
+    "write_tensors",
+]
 
 WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
 """The files of a run: of its last snapshot, of its best test."""
+PARTS = "parts"
+PART = re.compile(r"[a-z][a-z.-]{0,40}\.[0-9]{1,6}-of-[0-9]{1,6}\.[0-9a-f]{8}\.safetensors")
 
-MOST = 1 << 62
-"""Places that a tensor's shape may count, axes of length 0 as 1: its strides are counted in 63 bits."""
-SMALL = tuple(
-    kind
-    for name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu")
-    if (kind := getattr(torch, name, None)) is not None
-)
-"""Kinds of numbers that are stored, and not computed with; float32 holds each of their values."""
-KINDS = (
-    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
-    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
-)
-
-Facts = dict[str, Any]
-FACTS, CHECKSUM = "netspec", "crc32"
+Shapes = Mapping[str, tuple[int, ...]]
+Cut = Callable[[str], slice | None]
+"""Which rows of a tensor are wanted; None: all."""
 
 
 class NamedTensor(Protocol):
@@ -54,125 +57,109 @@ class NamedTensor(Protocol):
     def tensor(self) -> Tensor: ...
 
 
-def reason(error: Exception) -> str:
-    """What went wrong, in the operating system's words; safetensors hides the number in its
-    text.
-    """
-    numbers = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-    known = (number for number in numbers if f"os error {number})" in str(error))
-    if number := next(known, None):
-        return os.strerror(number)
-    return str(error)
+class Stored(NamedTuple):
+    """What a file held. shapes: of the tensors as they are whole, where `tensors` are rows of them."""
 
-
-def write_tensors(
-    path: Path,
-    tensors: Mapping[str, Tensor],
-    facts: Facts,
-    code: str = "NS673",
-    *,
-    follow: bool = False,
-) -> None:
-    """Write tensors by name, and facts (JSON) as metadata; whole or not at all. Raises SpecError
-    with `code` where it cannot be written.
-
-    follow: a path that the user named may be a link; a run's file may not. Equal content gives
-    equal bytes: safetensors keeps tensors in order, but not the keys of its metadata, so there is
-    one key only.
-    """
-    values = {name: plain(tensor) for name, tensor in tensors.items()}
-    text = json.dumps({**facts, CHECKSUM: checksum(facts, values)}, sort_keys=True)
-    with replacing(path, code, follow=follow) as draft:
-        try:
-            save_file(values, draft, {FACTS: text})
-        except SafetensorError as error:
-            raise fail(code, reason(error), path=str(path)) from error
-
-
-def plain(tensor: Tensor) -> Tensor:
-    """The values alone, on the CPU, in row order, in a storage of their own."""
-    tensor = tensor.detach().cpu().contiguous()
-    if tensor.untyped_storage().nbytes() == tensor.nbytes:
-        return tensor
-    return tensor.clone()
+    tensors: dict[str, Tensor]
+    facts: Facts
+    shapes: Shapes
 
 
 def read_tensors(path: Path, roots: Roots = None) -> tuple[dict[str, Tensor], Facts]:
-    """The tensors of a safetensors file, below `roots`, and our facts about them (none in a foreign
-    file).
-
-    NS001: no such file. NS674: damaged. NS676: numbers of a kind that no weight has.
+    """The tensors of a weights file, below `roots`, whole, and our facts about them. Raises as
+    read_rows does.
     """
+    tensors, facts, _ = read_rows(path, lambda name: None, roots)
+    return tensors, facts
+
+
+def read_rows(path: Path, cut: Cut, roots: Roots = None) -> Stored:
+    """Some rows of the tensors of a weights file; of several parts one is in memory at a time.
+
+    NS001: no such file. NS674: it, or a part, is damaged. NS676: numbers of a kind that no weight has.
+    """
+    tensors, facts = read_file(path, roots)
+    lengths: dict[str, int] = {}
+    shapes = shapes_of(tensors)
+    found = {name: [take_rows(tensor, cut(name), 0)] for name, tensor in tensors.items()}
+    for part in list_parts(path, facts):
+        for name, tensor in read_part(part).items():
+            if name in tensors or not tensor.dim():
+                raise fail("NS674", f"{part.name} holds {name}, of which it can have no rows", path=str(path))
+            begin = lengths.get(name, 0)
+            lengths[name] = begin + len(tensor)
+            shapes[name] = (lengths[name], *tensor.shape[1:])
+            found.setdefault(name, []).append(take_rows(tensor, cut(name), begin))
+    return Stored({name: join(name, rows, path) for name, rows in found.items()}, facts, shapes)
+
+
+def take_rows(tensor: Tensor, rows: slice | None, begin: int) -> Tensor:
+    """Those of a tensor's rows that are wanted, where its first is number `begin` of the whole."""
+    if rows is None or not tensor.dim():
+        return tensor
+    return tensor[max(rows.start - begin, 0) : max(rows.stop - begin, 0)].clone()
+
+
+def join(name: str, rows: Sequence[Tensor], path: Path) -> Tensor:
+    if len(rows) == 1:
+        return rows[0]
     try:
-        with open_in(path, roots):  # a file: what reads it opens it by its name, and would wait at a pipe
-            pass
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-        facts = read_object(metadata.get(FACTS, "{}"), constants=True)
-    except (
-        SafetensorError,
-        ValueError,
-        RuntimeError,
-        TypeError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        raise fail(
-            "NS674", f"not a whole safetensors file: {error}", path=str(path), notes=of_others(path)
-        ) from error
-    except OSError as error:
-        if path.is_dir():
-            why = "it is a folder"
-        else:
-            why = error.strerror or str(error)
-        raise fail("NS001", why, path=str(path)) from error
-    for name, tensor in tensors.items():
-        if prod(max(size, 1) for size in tensor.shape) > MOST:
-            raise fail(
-                "NS674", f"{name} has a shape that cannot be counted: {[*tensor.shape]}", path=str(path)
-            )
-        if tensor.dtype not in (*KINDS, *SMALL):
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise fail(
-                "NS676", f"{name} holds numbers of the kind {kind}, which no weight has", path=str(path)
-            )
-    if FACTS in metadata and facts.pop(CHECKSUM, None) != checksum(facts, tensors):
-        raise fail("NS674", "its content does not match its checksum", path=str(path))
-    return {name: widen(tensor) for name, tensor in tensors.items()}, facts
+        return torch.cat(list(rows))
+    except (RuntimeError, TypeError) as error:
+        raise fail("NS674", f"the parts of {name} do not go together: {error}", path=str(path)) from error
 
 
-def widen(tensor: Tensor) -> Tensor:
-    """The same values in a kind that is computed with."""
-    if tensor.dtype in SMALL:
-        return tensor.float()
-    return tensor
-
-
-def of_others(path: Path) -> tuple[str, ...]:
-    """What to do with a weights file of another format, told by its first bytes."""
-    begins = read_bytes(path, most=8)
-    if begins.startswith((b"PK\x03\x04", b"\x80\x02")):
-        return (
-            (
-                "it is a PyTorch file: safetensors.torch.save_file(torch.load(FILE), NEW) writes its tensors"
-                " anew"
-            ),
-        )
-    if path.suffix == ".caffemodel" or begins == b"\x89HDF\r\n\x1a\n":
-        return ("`netspec import NET.prototxt --weights FILE` reads Caffe's weights",)
-    return ()
-
-
-def checksum(facts: Facts, tensors: Mapping[str, Tensor]) -> str:
-    """CRC-32 over the facts, then name, type, shape and bytes of each tensor in the order of
-    names.
+def list_parts(path: Path, facts: Facts) -> Iterator[Path]:
+    """The parts of a weights file, in the order of their rows. NS674: what it says of them is not
+    sound.
     """
-    crc = zlib.crc32(json.dumps(facts, sort_keys=True).encode())
-    for name, tensor in sorted(tensors.items()):
-        crc = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), crc)
-        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
-    return f"{crc:08x}"
+    names = facts.get(PARTS, [])
+    if not isinstance(names, list) or len(names) != len({*map(str, names)}):
+        raise fail("NS674", "its parts must be a list of names, each of its own", path=str(path))
+    for name in names:
+        if not isinstance(name, str) or PART.fullmatch(name) is None:
+            raise fail("NS674", f"no part is called {str(name)[:80]!r}", path=str(path))
+        yield path.with_name(name)
+
+
+def read_part(path: Path) -> dict[str, Tensor]:
+    """The rows that a part holds, which its name is the checksum of."""
+    try:
+        tensors, facts = read_file(path, [path.parent])
+    except SpecError as error:
+        raise fail("NS674", f"a part of it: {error.diagnostics[0].fact}", path=str(path)) from error
+    if checksum(facts, tensors) != path.name.split(".")[-2]:
+        raise fail("NS674", "a part's name is not the checksum of its content", path=str(path))
+    return tensors
+
+
+def write_part(path: Path, rank: int, size: int, tensors: Mapping[str, Tensor]) -> str:
+    """Write the rows of one of several processes beside a weights file; the part's name, under which
+    nothing else was ever written. NS673: it cannot be written.
+    """
+    values = {name: plain(tensor) for name, tensor in tensors.items()}
+    part = path.with_suffix(f".{rank}-of-{size}.{checksum({}, values)}.safetensors")
+    write_tensors(part, values, {})
+    return part.name
+
+
+def forget_parts(run: Path) -> None:
+    """Remove the parts in a run's folder that none of its weights files names."""
+    with suppress(OSError):
+        files = sorted(run.glob("*.safetensors"))
+        parts = [file for file in files if PART.fullmatch(file.name)]
+        named = {name for file in files if parts and file not in parts for name in name_parts(file)}
+        for part in parts:
+            if part.name not in named:
+                part.unlink(missing_ok=True)
+
+
+def name_parts(path: Path) -> list[str]:
+    """What a weights file says its parts are, by its header alone; nothing where it is damaged."""
+    try:
+        return [str(name) for name in member(read_header(path), PARTS, list, missing=[])]
+    except (SafetensorError, OSError, JsonError):
+        return []
 
 
 def load_weights(path: Path, parameters: Iterable[NamedTensor]) -> Facts:
@@ -181,23 +168,27 @@ def load_weights(path: Path, parameters: Iterable[NamedTensor]) -> Facts:
     """
     tensors, facts = read_tensors(path, [path.parent])
     parameters = list(parameters)
-    fit(tensors, {each.name: tuple(each.tensor.shape) for each in parameters}, path)
+    fit(shapes_of(tensors), {each.name: tuple(each.tensor.shape) for each in parameters}, path)
     with torch.no_grad():
         for each in parameters:
             each.tensor.copy_(tensors[each.name])
     return facts
 
 
-def fit(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def fit(held: Shapes, shapes: Shapes, path: Path) -> None:
     """Check that a file holds just the tensors that a net has, each of its shape. NS676, one for
     each tensor that does not fit.
     """
-    facts = [f"{name} is not in the file" for name in shapes if name not in tensors]
-    facts += [f"{name} is in the file but not in the net" for name in tensors if name not in shapes]
+    facts = [f"{name} is not in the file" for name in shapes if name not in held]
+    facts += [f"{name} is in the file but not in the net" for name in held if name not in shapes]
     facts += [
-        f"{name} is {list(tensors[name].shape)} in the file, {list(shape)} in the net"
+        f"{name} is {list(held[name])} in the file, {list(shape)} in the net"
         for name, shape in shapes.items()
-        if name in tensors and tuple(tensors[name].shape) != shape
+        if name in held and held[name] != shape
     ]
     if facts:
         raise SpecError([Diagnostic("NS676", fact, path=str(path)) for fact in facts])
