@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 
+OPEN_SIZE = "NS304"
 TRAINING = "training "
 """Before the phase, in the name of a view that has losses and metrics."""
 
@@ -254,11 +255,29 @@ def type_or_tell(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
     """The typed graph, or None and the findings with what the rules themselves offer, tried."""
     before = len(diagnostics.found)
     typed = infer(graph, diagnostics)
+    if any(each.code == OPEN_SIZE for each in diagnostics.found[before:]):
+        diagnostics.found[before:] = with_file_faults(diagnostics.found[before:], graph)
     if not diagnostics.bare and any(map(disagreement, diagnostics.found[before:])):
         from netspec.analysis.rule_fixes import with_rule_fixes
 
         diagnostics.found[before:] = with_rule_fixes(diagnostics.found[before:])
     return typed
+
+
+def with_file_faults(found: list[Diagnostic], graph: Graph) -> list[Diagnostic]:
+    """Findings on sizes that are open because the file of a data layer tells none: what is wrong with
+    the file takes their place; where none is there, they say so.
+    """
+    from netspec.data.data_layers.paths import untyped
+
+    files = untyped(graph)
+    if any(files.values()):
+        from netspec.data.data_layers.sources import tell_faults
+
+        faults = list(tell_faults(node for node, there in files.items() if there))
+        return [*faults, *(each for each in found if not faults or each.code != OPEN_SIZE)]
+    notes = tuple(f"{node.name} reads no file: {node.layer.source} is not there" for node in files)  # type: ignore[attr-defined]
+    return [replace(each, notes=(*each.notes, *notes)) if each.code == OPEN_SIZE else each for each in found]
 
 
 def with_file_types(graph: Graph) -> Graph:
@@ -267,9 +286,9 @@ def with_file_types(graph: Graph) -> Graph:
     """
     if not any(i.type is None and i.node.layer.reads for i in graph.inputs if i.node is not None):
         return graph
-    from netspec.data.data_layers.paths import has_files
+    from netspec.data.data_layers.paths import untyped
 
-    if not has_files(graph):
+    if not any(untyped(graph).values()):
         return graph
     from netspec.data.data_layers.sources import type_inputs
 

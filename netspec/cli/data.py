@@ -175,7 +175,9 @@ def open_parts(
     runs = [Path(place)] if Path(place).is_dir() else []
     feeds = Feeds.open(program, trained, tested, faults=faults, runs=runs)
     known = read_cache(Path(place) / NAME) if Path(place).is_dir() else {}
-    rules = {role: feeds.rules(role, trained if role == "train" else tested) for role in feeds.parts()}
+    rules = {
+        part: feeds.rules(part, trained if part.split()[0] == "train" else tested) for part in feeds.parts()
+    }
     return feeds.parts(), known, rules, list(class_findings(feeds, trained))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from netspec.data.boxes.annotations import lacking_boxes
-from netspec.data.inventory.oddities import NAMES, alike, rare
+from netspec.data.inventory.oddities import alike, name_part, rare
 from netspec.data.source import Source, find_origin, spread
 from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
@@ -27,7 +27,7 @@ all has not read them; the others are noticed as they come.
 
 def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     """NS668 for data of which a net of graph `typed` learns or shows less than it seems."""
-    opened = {NAMES[part]: source for part, source in feeds.parts().items()}
+    opened = {name_part(part): source for part, source in feeds.parts().items()}
     share_remarks(opened.values())
     for source in opened.values():
         if source.decoded or source.named:
@@ -44,20 +44,21 @@ def class_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
         return
     yield from judge_training_classes(feeds, typed)
     for part, source in feeds.parts().items():
-        yield from lacking(source, NAMES[part])
+        yield from lacking(source, name_part(part))
 
 
 def judge_training_classes(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     """NS668 for names of classes that are alike, and where a class is many times rarer than another
     and nothing makes up for it.
     """
-    source, section = feeds.train, section_of(feeds.program)
-    if source is None:
-        return
-    yield from alike(source)
+    section = section_of(feeds.program)
     weighed = any(getattr(node.layer, "class_weight", None) for node in typed.graph.nodes)
-    if not weighed and not (section.data is not None and section.data.balance):
-        yield from rare(source)
+    for part, source in feeds.parts().items():
+        if part.split()[0] != "train":
+            continue
+        yield from alike(source)
+        if not weighed and not (section.data is not None and section.data.balance):
+            yield from rare(source)
 
 
 def share_remarks(sources: Iterable[Source]) -> None:

@@ -215,7 +215,7 @@ def foretell_start(made: Session, resume: bool) -> Iterator[str]:
 
 def describe(made: Session, place: torch.device, run: Path) -> Iterator[str]:
     """What is about to be trained."""
-    facts = [f"{len(source):,} {USES[part]}" for part, source in made.feeds.parts().items()]
+    facts = [f"{len(source):,} {tell_use(part)}" for part, source in made.feeds.parts().items()]
     if made.feeds.train is not None and made.feeds.train.classes:
         facts.insert(0, f"{len(made.feeds.train.classes)} classes")
     trained = sum(each.tensor.numel() for each in made.job.parameters if each.trained)
@@ -225,6 +225,14 @@ def describe(made: Session, place: torch.device, run: Path) -> Iterator[str]:
     if whole < known:  # of the others damage in the middle shows when they are read
         yield f"{known:,} files looked at by header and end, {whole:,} of them whole"
     yield f"run {run}"
+
+
+def tell_use(part: str) -> str:
+    """What the samples of a part are for, and which data layer reads them where there are several."""
+    role, _, layer = part.partition(" ")
+    if layer:
+        return f"{USES[role]} of {layer}"
+    return USES[role]
 
 
 def seed_of(program: driver.Program, before: Mapping[str, Any], world: World) -> int | None:
@@ -297,7 +305,7 @@ def session(  # noqa: PLR0913 - what a run remembers
     if seed < 0:
         seed = draw_seed()
     feeds = Feeds.open(program, *graphs, facts, runs=runs).weighted()
-    typed = {role: graphs[role != "train"] for role in feeds.parts()}
+    typed = {part: graphs[part.split()[0] != "train"] for part in feeds.parts()}
     numbers = {role: feeds.numbers(role, graph) for role, graph in typed.items()}
     rules = {role: feeds.rules(role, graph) for role, graph in typed.items()}
     skipping = skipping_parts(section)

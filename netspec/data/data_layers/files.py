@@ -64,11 +64,18 @@ class Reader:
     a tensor for each top.
     """
 
-    def __init__(self, layer: Layer, tops: tuple[str, ...], folder: Path, train: bool) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        tops: tuple[str, ...],
+        folder: Path,
+        train: bool,
+        opened: Source | None = None,
+    ) -> None:
         self.layer = layer
         self.file = cast("FileLayer", layer)
         self.tops, self.folder, self.train = tops, folder, train
-        self.opened: Source | None = None
+        self.opened = opened
         self.order: Iterator[int] | None = None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from pathlib import Path
 from netspec.data.paths import resolve_path, roots_of
 from netspec.ir.graph import Graph, Node
 
-__all__ = ["find_layer_file", "folder_of", "has_files", "home", "reach"]
+__all__ = ["find_layer_file", "folder_of", "home", "reach", "untyped"]
 
 
-def has_files(graph: Graph) -> bool:
-    """Whether a data layer whose tops have no type yet names a file that is there."""
-    makers = {i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads}
-    return any(there(home(node.layer.source, folder_of(node)) / node.layer.source) for node in makers)  # type: ignore[attr-defined]
+def untyped(graph: Graph) -> dict[Node, bool]:
+    """The data layers whose tops have no type yet, and whether the file that each names is there."""
+    makers = dict.fromkeys(
+        i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads
+    )
+    return {node: there(home(node.layer.source, folder_of(node)) / node.layer.source) for node in makers}  # type: ignore[attr-defined]
 
 
 def folder_of(node: Node) -> Path:

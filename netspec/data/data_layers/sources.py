@@ -2,22 +2,21 @@
 Knows numpy; knows no torch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netspec.data.data_layers.paths import find_layer_file, folder_of, home, reach
-from netspec.data.paths import existing, reading_error
-from netspec.data.pictures.files import read_encoded
-from netspec.data.source import Array, Field, Rows, Source
+from netspec.data.data_layers.paths import find_layer_file, folder_of, home, reach, untyped
+from netspec.data.paths import existing, reading_error, resolve_path, roots_of
+from netspec.data.source import Source
 from netspec.data.sources.hdf5 import open_hdf5
+from netspec.data.sources.image_folder import ImageFolder
 from netspec.data.sources.lmdb import open_lmdb
-from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.file_reading import read_text
 from netspec.frozen_classes import replace_fields
-from netspec.imaging.decode import decode
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Node
 from netspec.ir.layer import Layer
@@ -26,17 +25,14 @@ from netspec.layers.data_images import Transformed
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["fields_of", "open_layer", "type_inputs"]
+__all__ = ["fields_of", "open_layer", "tell_faults", "type_inputs"]
 
 
 def type_inputs(graph: Graph) -> Graph:
     """The graph with the types of data layers' tops as their files tell them; where no file can be
     read it stays as it is.
     """
-    makers = dict.fromkeys(
-        i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads
-    )
-    told = {top: type_ for node in makers for top, type_ in types_of(node).items()}
+    told = {top: type_ for node in untyped(graph) for top, type_ in types_of(node).items()}
     return replace_fields(
         graph,
         inputs=tuple(
@@ -60,6 +56,19 @@ def types_of(node: Node) -> dict[str, TensorType]:
         top: TensorType((symbol("N"), *sizes_of(field, shape, node.layer)))
         for top, (field, shape) in found.items()
     }
+
+
+def tell_faults(nodes: Iterable[Node]) -> Iterator[Diagnostic]:
+    """What is wrong with the files of data layers, at the layers' `source`."""
+    for node in nodes:
+        try:
+            source = open_layer(node.layer, folder_of(node))
+            fields_of(source, tuple(top.name for top in node.tops), node.layer)
+        except SpecError as error:
+            note = f"{node.name} has its sizes from this file"
+            for each in error.diagnostics:
+                fact = f"{each.fact}: {each.path}" if each.path else each.fact
+                yield Diagnostic(each.code, fact, span=node.places["source"], notes=(*each.notes, note))
 
 
 def sizes_of(field: str, shape: tuple[int | None, ...], layer: Layer) -> tuple[Size, ...]:
@@ -94,57 +103,45 @@ def open_layer(layer: Layer, folder: Path) -> Source:
     return OPEN[layer.reads](layer, folder)
 
 
-class ImageList(Source):
+class ImageList(ImageFolder):
     """Images and labels from a list, a path and a number on each line. Fields image, uint8 and blue
     first, and label.
     """
 
     def __init__(self, layer: Any, folder: Path) -> None:
         path = existing(find_layer_file(layer.source, folder))
-        self.name = str(path)
-        self.label = "label"
         try:
             # names of files are bytes, of whatever encoding
             text = read_text(path, reach(layer.source, folder), errors="surrogateescape")
-            text = text.removeprefix("\ufeff")  # some editors put it in front
-            lines = [
-                (number, line.rsplit(None, 1))
-                # splitlines would also end lines at characters that a name may hold
-                for number, line in enumerate(text.split("\n"), 1)
-                if line.strip()
-            ]
         except OSError as error:
             raise reading_error(path, error) from error
-        self.lines = [number for number, _ in lines]
-        named = [
-            (layer.root_folder + name, mark) for name, mark in (entry(*line, self.name) for line in lines)
+        lines = [
+            (number, line.rsplit(None, 1))
+            # splitlines would also end lines at characters that a name may hold; some editors put a
+            # byte order mark in front
+            for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1)
+            if line.strip()
         ]
-        self.rows = [(find_layer_file(name, folder), mark) for name, mark in named]
-        self.folder, self.names = folder, [name for name, _ in named]
-        if not self.rows:
-            raise fail("NS650", "an empty list", path=self.name)
+        if not lines:
+            raise fail("NS650", "an empty list", path=str(path))
+        rows = [entry(*line, str(path)) for line in lines]
+        self.lines = [number for number, _ in lines]
+        self.names = [layer.root_folder + name for name, _ in rows]
+        homes = [home(name, folder) for name in self.names]
+        files = [resolve_path(name, base) for name, base in zip(self.names, homes, strict=True)]
+        roots = [
+            root for base in dict.fromkeys(homes) for root in roots_of(base, folder, allow_outside=False)
+        ]
         size = (layer.new_height, layer.new_width) if layer.new_height else None
-        self.contract = ImageContract(color="bgr" if layer.is_color else "gray", resize=size)
-        self.fields = {
-            "image": Field((3 if layer.is_color else 1, *(size or (None, None))), np.dtype(np.uint8)),
-            "label": Field((), np.dtype(np.int64)),
-        }
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def labels(self) -> Array | None:
-        return np.array([label for _, label in self.rows], np.int64)
+        contract = ImageContract(color="bgr" if layer.is_color else "gray", resize=size)
+        labels = np.array([label for _, label in rows], np.int64)
+        super().__init__(str(path), files, labels, None, contract, roots)
 
     def where(self, index: int) -> str:
         return f"line {self.lines[index]}"
 
-    def batch(self, indices: Array) -> Rows:
-        rows = [(*self.rows[i], reach(self.names[i], self.folder)) for i in indices.tolist()]
-        images = [
-            decode(read_encoded(existing(path), roots), self.contract, str(path)) for path, _, roots in rows
-        ]
-        return {"image": images, "label": np.array([label for _, label, _ in rows], np.int64)}
+    def signatures(self) -> list[str]:
+        return [f"{name} {self.count_bytes(i)}" for i, name in enumerate(self.names)]
 
 
 def entry(number: int, words: list[str], name: str) -> tuple[str, int]:

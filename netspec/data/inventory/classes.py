@@ -8,7 +8,7 @@ from string import ascii_lowercase
 import numpy as np
 
 from netspec.data.binding import LabelRule, check_labels, notes_on_label
-from netspec.data.inventory.oddities import NAMES
+from netspec.data.inventory.oddities import name_part
 from netspec.data.inventory.pictures import Picture
 from netspec.data.inventory.take import Part, classes_held, folder_behind
 from netspec.data.source import Array, Source, find_origin, spread
@@ -59,7 +59,7 @@ def lacking_in_masks(source: Source, part: Part, rule: LabelRule, classes: Seque
         return []  # what some hold is not known
     there = {number for mask in part.masks.values() for number in classes_held(mask)} | set(rule.ignored)
     names = [*classes, *map(str, range(len(classes), rule.width))][: rule.width]
-    return list(lacking_names(source.name, NAMES[part.name], names, there, "pixel"))
+    return list(lacking_names(source.name, name_part(part.name), names, there, "pixel"))
 
 
 def holds_others(mask: Picture, rule: LabelRule) -> bool:

@@ -13,12 +13,20 @@ from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
 
-__all__ = ["NAMES", "alike", "find_training", "judge_classes_of", "rare"]
+__all__ = ["alike", "find_training", "judge_classes_of", "name_part", "rare"]
 
 NAMES = {"train": "training", "val": "validation", "test": "test", "all": "whole"}
 MANY_TIMES = 10
 """From which ratio on a rare class is told: below it, training mostly copes."""
 SHOWN = 6
+
+
+def name_part(part: str) -> str:
+    """A part in words: `training`, `test of data2` where several data layers read for it."""
+    role, _, layer = part.partition(" ")
+    if layer:
+        return f"{NAMES[role]} of {layer}"
+    return NAMES[role]
 
 
 def judge_classes_of(parts: Mapping[str, Source]) -> Iterator[Diagnostic]:
@@ -29,7 +37,7 @@ def judge_classes_of(parts: Mapping[str, Source]) -> Iterator[Diagnostic]:
     if first is not None:
         yield from alike(first)
     for name, source in parts.items():
-        yield from lacking(source, NAMES[name])
+        yield from lacking(source, name_part(name))
 
 
 def find_training(parts: Mapping[str, Source]) -> Source | None:

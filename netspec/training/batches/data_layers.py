@@ -5,7 +5,8 @@ A layer that reads no file (DummyData, MemoryData) feeds itself.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from netspec.data.binding import LabelRule
 from netspec.data.data_layers.files import Reader
 from netspec.data.data_layers.paths import folder_of
-from netspec.data.data_layers.sources import fields_of
+from netspec.data.data_layers.sources import fields_of, open_layer
 from netspec.data.registry import Role
 from netspec.data.source import Source
 from netspec.diagnostics import fail
@@ -22,7 +23,34 @@ from netspec.ir.layer import FileLayer
 from netspec.training.batches.loader import Batches, Feed, Order
 from netspec.training.batches.order import Share
 
-__all__ = ["LayerBatches", "layer_batches"]
+__all__ = ["LayerBatches", "LayerFile", "layer_batches", "open_layers"]
+
+
+class LayerFile(NamedTuple):
+    """A data layer and the file that it reads, opened."""
+
+    node: Node
+    source: Source
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The field of the file for each top. Raises SpecError NS656."""
+        return fields_of(self.source, tuple(top.name for top in self.node.tops), self.node.layer)
+
+
+def open_layers(graphs: Mapping[Role, TypedGraph]) -> dict[str, LayerFile]:
+    """The files of the data layers of each role's graph: by the role where there is one, else by it
+    and the layer. What a layer reads for several roles is opened once. Raises SpecError NS642 to
+    NS657 by what is wrong with them.
+    """
+    found: dict[str, LayerFile] = {}
+    for role, typed in graphs.items():
+        nodes = [node for node in typed.graph.sources if node.layer.reads]
+        for node in nodes:
+            same = [each.source for each in found.values() if each.node.layer == node.layer]
+            source = same[0] if same else open_layer(node.layer, folder_of(node))
+            found[role if len(nodes) == 1 else f"{role} {node.name}"] = LayerFile(node, source)
+    return found
 
 
 class LayerBatches:
@@ -103,14 +131,15 @@ def layer_batches(
     seed: int,
     device: torch.device,
     rules: Mapping[str, LabelRule],
+    opened: Mapping[str, Source] = MappingProxyType({}),
 ) -> LayerBatches:
     """The batches of the data layers that read files; `names` leads from a top to the net's
-    argument, `rules` to what may stand in it.
+    argument, `rules` to what may stand in it. opened: by layer, files that are open already.
 
     Raises SpecError NS642 to NS657.
     """
     parts = [
-        part_of(node, names, role, seed + i, device, rules)
+        part_of(node, names, role, seed + i, device, rules, opened.get(node.name))
         for i, node in enumerate(typed.graph.sources)
         if node.layer.reads
     ]
@@ -124,11 +153,12 @@ def part_of(
     seed: int,
     device: torch.device,
     rules: Mapping[str, LabelRule],
+    opened: Source | None,
 ) -> Batches:
     """The batches of one data layer, in the file's order unless it shuffles."""
     layer = cast("FileLayer", node.layer)
     tops = tuple(top.name for top in node.tops)
-    reader = Reader(node.layer, tops, folder_of(node), role == "train")
+    reader = Reader(node.layer, tops, folder_of(node), role == "train", opened)
     source: Source = reader.source()
     feeds = fields_of(source, tops, node.layer)
     fields = {names[top]: field for top, field in feeds.items() if top in names}

@@ -5,7 +5,7 @@ Everything that can be wrong between data and net is said here, before the first
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +28,7 @@ from netspec.ir.types import show_shape
 from netspec.resolve.sections.train import DataSection, InputFiller, TrainSection
 from netspec.resolve.training_heads import LABEL
 from netspec.training.batches.augmenting import Augmenter
-from netspec.training.batches.data_layers import LayerBatches, layer_batches
+from netspec.training.batches.data_layers import LayerBatches, LayerFile, layer_batches, open_layers
 from netspec.training.batches.feeding import Port, batches_of, feed_of
 from netspec.training.batches.fills import Fill
 from netspec.training.batches.loader import Batches, Feed
@@ -54,7 +54,8 @@ SHOWN = 6
 @dataclass(frozen=True, eq=False)
 class Feeds:
     """What a program learns from: opened data, or the data layers of its net (then `train` is
-    None). tested: whether there is a test. val: what chooses the best weights, where it is apart.
+    None, and `own` has their files by part). tested: whether there is a test. val: what chooses the
+    best weights, where it is apart.
     """
 
     program: driver.Program
@@ -63,6 +64,7 @@ class Feeds:
     place: Place
     tested: bool
     val: Source | None = None
+    own: Mapping[str, LayerFile] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -108,10 +110,16 @@ class Feeds:
             span = train_section.key_span("augment") if train_section is not None else None
             fact = "augment changes what train.data feeds: here the net's own data layers do"
             raise fail("NS661", fact, span=span, notes=("their transform_param crops and mirrors",))
-        return cls(program, None, None, place, bool(test.graph.sources))
+        own = open_layers({"train": train, "test": test})
+        return cls(program, None, None, place, bool(test.graph.sources), own=own)
 
     def with_parts(self, sources: Mapping[str, Source]) -> "Feeds":
         """The same with other sources for some parts."""
+        if self.own:
+            own = {
+                part: each._replace(source=sources.get(part, each.source)) for part, each in self.own.items()
+            }
+            return replace(self, own=own)
         train, val, test = map(sources.get, ("train", "val", "test"))
         return replace(self, train=train, val=val, test=test)
 
@@ -123,9 +131,15 @@ class Feeds:
         return replace(self, train=weigh(self.train, data.sample_weights, self.place))
 
     def parts(self) -> dict[str, Source]:
-        """The opened sources by the part that they are; empty where data layers read the data."""
+        """The opened sources by the part that they are; of the net's own data layers, where several
+        read for one, by their names behind it, and what one reads for several by the first.
+        """
         opened = {"train": self.train, "val": self.val, "test": self.test}
-        return {name: source for name, source in opened.items() if source is not None}
+        found = {name: source for name, source in opened.items() if source is not None}
+        for part, each in self.own.items():
+            if all(each.source is not source for source in found.values()):
+                found[part] = each.source
+        return found
 
     def numbers(self, role: str, typed: TypedGraph) -> tuple[str, ...]:
         """The fields of a role's source that feed the net as numbers, not as classes. Raises
@@ -143,6 +157,8 @@ class Feeds:
 
     def bound(self, role: str, typed: TypedGraph) -> dict[str, str]:
         """The field of a role's source for each input that data feed."""
+        if role in self.own:
+            return self.own[role].fields
         section, source = section_of(self.program), self.parts()[role]
         data = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
         ports = [name for name in ports_of(typed) if name not in section.fill]
@@ -161,7 +177,10 @@ class Feeds:
             "test": (section.test_data, self.test),
         }[role]
         if data is None or source is None:
-            return layer_batches(typed, arguments(net), role, seed, device, label_rules(typed))
+            opened = {
+                each.node.name: each.source for part, each in self.own.items() if part.split()[0] == role
+            }
+            return layer_batches(typed, arguments(net), role, seed, device, label_rules(typed), opened)
         feed = self.by_arguments(self.feed(role, typed, source, data), typed, net)
         return batches_of(source, data, feed, role, seed, str(device))
 
