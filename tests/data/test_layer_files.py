@@ -124,6 +124,25 @@ def test_several_layers_of_a_phase_are_told_apart(tmp_path: Path) -> None:
     assert {part: len(each) for part, each in parts.items()} == {"train data": 3, "train more": 2}
 
 
+def test_what_a_part_lacks_of_the_classes_is_told_before_a_training(tmp_path: Path) -> None:
+    for name in ("train/cat", "train/dog", "train/owl", "test/cat", "val/dog", "val/owl"):
+        write_image(tmp_path / "pets" / name / "0.png")
+    roles = "".join(
+        f", {part}_data: {{source: images, path: pets, split: {part}}}" for part in ("val", "test")
+    )
+    text = NET.format(data="").replace("layers:", "input: {data: [N, 3, 8, 8]}\nlayers:")
+    text = text.partition("  - {name: loss")[0] + (
+        f"train: {{data: {{source: images, path: pets}}{roles}, solver: {{max_iter: 2, base_lr: 0.1}}}}"
+    )
+    program = driver.load_source(Source(str(tmp_path / "net.yaml"), text))
+    graphs = program.training_graph("train"), program.training_graph("test")
+    found = [each.fact for each in class_findings(Feeds.open(program, *graphs), graphs[0])]
+    assert found == [
+        "the validation data have no sample of cat",
+        "the test data have no sample of dog, owl",
+    ]
+
+
 def test_rare_classes_of_a_list_are_told(tmp_path: Path) -> None:
     write_list(tmp_path, "train", [0] * 10 + [1])
     write_list(tmp_path, "test", [0, 1])

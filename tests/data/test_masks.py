@@ -211,5 +211,9 @@ def test_classes_of_which_no_pixel_is_are_told(tmp_path: Path) -> None:
     part = take_inventory({"train": source}).parts[0]
     count = len(source)
     assert part.counts == {"0": count, "1": count, "3": count, "255": count}
+    source.classes = ("sky", "tree", "road", "car")
+    named = take_inventory({"train": source}).parts[0].counts
+    assert named == {"sky": count, "tree": count, "road": 0, "car": count, "255": count}
+    source.classes = None
     (found,) = judge_masks(source, part, {"label": LabelRule(4, (255,))})
     assert (found.code, found.fact) == ("NS668", "the training data have no pixel of 2")

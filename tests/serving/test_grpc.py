@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from click.testing import CliRunner
-from serving_parts import Halting, Inside, Server, infer, make_certificate, random
+from onnx import TensorProto, helper
+from serving_parts import Halting, Inside, Server, infer, make_certificate, random, save
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -173,6 +174,37 @@ def test_both_forms_of_tensors_of_every_datatype(models: Path) -> None:
             answer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(asked)
     assert list(answer.outputs[0].contents.fp32_contents) == [0, 1, 2, 0, 1]
     assert (answer.id, len(answer.raw_output_contents)) == ("t", 0)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_rows_of_a_table_are_refused_as_over_http(raw: bool, tmp_path: Path) -> None:
+    """NaN is an empty cell where training filled some; a number is a category's, or none."""
+    columns = [{"name": "age", "fill": 30.0}, {"name": "kind", "form": "one_hot", "categories": ["a", "b"]}]
+    said = {"netspec.table": "data", "netspec.data": json.dumps({"columns": columns})}
+    node, taken = helper.make_node("Identity", ["data"], ["y"]), (TensorProto.FLOAT, ["N", 2])
+    path = save(tmp_path / "rows.onnx", [node], [("data", *taken)], [("y", *taken)], metadata=said)
+    with Inside(path, Limits(), ways=Ways(grpc=Address("127.0.0.1", 0))) as server:
+        at = f"127.0.0.1:{server.site.rpc.port}"
+        with triton.InferenceServerClient(at) as client, grpc.insecure_channel(at) as channel:
+            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+            def ask(row: list[float]) -> np.ndarray:
+                rows = np.array([[20, 0], row], np.float32)
+                if raw:
+                    return client.infer("rows", [tensor("data", rows)]).as_numpy("y")
+                asked = service_pb2.ModelInferRequest(model_name="rows")
+                given = asked.inputs.add(name="data", datatype="FP32", shape=rows.shape)
+                given.contents.fp32_contents.extend(rows.ravel().tolist())
+                found = stub.ModelInfer(asked).outputs[0].contents.fp32_contents
+                return np.array(found, np.float32).reshape(rows.shape)
+
+            np.testing.assert_array_equal(ask([np.nan, 1]), [[20, 0], [np.nan, 1]])
+            for row in ([30, 2], [30, 0.5], [30, np.nan], [np.inf, 1]):
+                http = infer(server, "rows", data=np.array([[20, 0], row], np.float32))
+                with pytest.raises((InferenceServerException, grpc.RpcError)) as error:
+                    ask(row)
+                told = error.value.message() if raw else error.value.details()
+                assert http == (400, told) and told.startswith("row 1 of input 'data': ")
 
 
 def refused(call: Callable[[], object]) -> tuple[str, str]:
