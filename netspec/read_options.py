@@ -31,6 +31,8 @@ class Reading:
     """The folder where the paths of a run started, says its record, where nothing proves it: they
     start in the run's folder then.
     """
+    origins: tuple[str, ...] = ()
+    """The specs that a run's own was written from, says its record: it may open what they open."""
 
 
 PLAIN = Reading()

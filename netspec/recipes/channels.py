@@ -20,11 +20,12 @@ from netspec.diagnostics import SpecError, fail
 from netspec.driver import state_of
 from netspec.emit.resolved_spec import build_resolved_tree
 from netspec.ir.graph import TypedGraph
-from netspec.read_options import PLAIN
+from netspec.read_options import Reading
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.writer import dump, escape_dollars
 from netspec.training.nets import tensors_of
+from netspec.training.run.origins import origins_of
 
 __all__ = ["Smaller", "take_channels"]
 
@@ -219,7 +220,7 @@ def tree_of(program: driver.Program) -> dict[str, Any]:
 
 def read(tree: dict[str, Any], program: driver.Program) -> driver.Program:
     place = os.path.join(program.resolved.spec.folder, "spec.yaml")
-    return driver.load_source(Source(place, dump(tree)), PLAIN)
+    return driver.load_source(Source(place, dump(tree)), Reading(origins=origins_of(program)))
 
 
 # --- the proof -------------------------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ from netspec.diagnostics import SpecError, fail
 from netspec.driver import state_of
 from netspec.emit.resolved_spec import build_resolved_tree
 from netspec.layers.common.ensembles import PROBABILITY_HEADS, mean_of, shares_of
-from netspec.read_options import PLAIN
+from netspec.read_options import Reading
 from netspec.recipes.made_run import write_made_run
 from netspec.recipes.members import Member, find_scoring, is_normalised
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.writer import dump, escape_dollars
+from netspec.training.run.origins import origins_of
 
 __all__ = ["Composed", "compose", "write_composed"]
 
@@ -44,8 +45,8 @@ def compose(members: Sequence[Member], shares: Sequence[float], name: str) -> Co
     the training makes shares of classes become such first.
     """
     tree = build_tree(members, shares, name)
-    folder = members[0].program.resolved.spec.folder
-    program = read(tree, folder)
+    origins = dict.fromkeys(name for each in members for name in origins_of(each.program))
+    program = read(tree, members[0].program.resolved.spec.folder, Reading(origins=tuple(origins)))
     typed = program.graph("deploy")
     tensors = {}
     for ref in typed.weight_refs():
@@ -55,10 +56,10 @@ def compose(members: Sequence[Member], shares: Sequence[float], name: str) -> Co
     return Composed(program, tensors, members)
 
 
-def read(tree: dict[str, Any], folder: str) -> driver.Program:
+def read(tree: dict[str, Any], folder: str, reading: Reading) -> driver.Program:
     """The program of a tree, with its section `train` if the net can be measured so."""
     for given in (tree, {key: value for key, value in tree.items() if key != "train"}):
-        program = driver.load_source(Source(os.path.join(folder, "spec.yaml"), dump(given)), PLAIN)
+        program = driver.load_source(Source(os.path.join(folder, "spec.yaml"), dump(given)), reading)
         if "train" not in given:
             return program
         try:

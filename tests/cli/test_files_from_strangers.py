@@ -30,6 +30,8 @@ from netspec.file_reading import (
 )
 from netspec.file_writing import DRAFT, draft_of, replacing, write_text
 from netspec.importers.weights import write_both
+from netspec.recipes.composed import compose, write_composed
+from netspec.recipes.members import load_members
 
 pytestmark = [
     pytest.mark.torch,
@@ -41,6 +43,10 @@ HEAD = "netspec: 1\ninput: {data: [N, 4]}\n"
 LAYERS = "layers:\n  - {name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}\n"
 SOLVER = "solver: {base_lr: 0.1, max_iter: 2, random_seed: 1}}\n"
 NPZ = "train: {data: {source: npz, path: d.npz, fields: {data: x, label: y}, batch_size: 4}, "
+PLUGIN = re.search(
+    r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs/plugins.md").read_text("utf-8"), re.DOTALL
+)[1]  # type: ignore[index]
+EXPORT = ("export", "made", "--no-certify", "-o", "b.onnx")
 PHOTOS = (
     "input: {data: [N, 3, 8, 8]}\n"
     + LAYERS
@@ -369,6 +375,79 @@ def test_a_record_widens_nothing(folder: Path) -> None:
         assert not (run / "model.onnx").exists()
 
 
+WIDER = LAYERS.replace("num_output: 2", "num_output: 8") + (
+    "  - {name: relu, type: ReLU}\n  - {name: score, type: InnerProduct, num_output: 2, weight_filler: xavier}\n"
+)
+
+
+@pytest.fixture
+def made(folder: Path) -> tuple[Path, Path]:
+    """A run whose spec was written from another, of data that lie below that one; what it must not see."""
+    npz(folder / "d.npz")
+    tested = NPZ + "test_data: {source: npz, path: d.npz, fields: {data: x, label: y}}, "
+    (folder / "net.yaml").write_text(HEAD + WIDER + tested + SOLVER, encoding="utf-8")
+    assert codes("train", "net.yaml", "--run", "run", "--quiet") == []
+    assert codes("prune", "run", "--channels", "0.5", "--run", "made") == []
+    (folder / "secret.txt").write_text("one\ntwo\n")
+    npz(folder / "other.npz")
+    return folder / "made", folder / "secret.txt"
+
+
+def test_a_run_made_of_others_reaches_what_their_specs_reach(made: tuple[Path, Path], folder: Path) -> None:
+    """Pruned, bagged, pruned once more, trained on: no word more is needed."""
+    members = load_members(["run", "run"])
+    write_composed(compose(members, [0.5, 0.5], "pair"), folder / "pair", {})
+    assert codes("prune", "pair", "--channels", "0.5", "--run", "again") == []
+    for run in ("made", "pair", "again"):
+        assert codes("test", run) == codes("see", "confusion", run) == [], run
+        assert codes("train", run, "--resume", "--quiet", "--set", "train.solver.max_iter=4") == [], run
+        assert codes("test", run) == [], run
+    (folder / "net.yaml").unlink()
+    assert codes("test", "made") == ["NS643"]
+    assert codes("test", "made", "--allow-outside", str(folder)) == []
+
+
+def test_a_run_made_of_others_names_no_file_that_they_do_not_name(made: tuple[Path, Path]) -> None:
+    """Its record names a spec that stands; a stranger has changed what its own opens."""
+    run, secret = made
+    spec = (run / "spec.yaml").read_text()
+    assert codes("export", "made", "--no-certify", "-o", "a.onnx") == []
+    assert "d.npz" in spec
+    for changed_spec, words in (
+        (spec.replace("d.npz", "other.npz"), ("test", "made")),
+        (re.sub(r"\noutput: .*", "", spec) + f"output: {{score: {{labels: {secret.name}}}}}\n", EXPORT),
+    ):
+        (run / "spec.yaml").write_text(changed_spec)
+        found = codes(*words)
+        assert found and set(found) <= {"NS643", "NS707"}, (changed_spec, found)
+    (run / "spec.yaml").write_text(spec)
+    changed(run, settings=["train.data.path=other.npz"])
+    assert codes("test", "made") == ["NS643"]
+    changed(run, settings=[])
+    assert codes("test", "made") == []
+    for origins in ([], ["other.yaml"], ["secret.txt"], ["d.npz"]):
+        changed(run, made_of=origins)
+        assert codes("test", "made") == ["NS643"], origins
+    changed(run, made_of=["../outside/net.yaml"])
+    (run / "spec.yaml").write_text(spec.replace("d.npz", "other.npz"))
+    (secret.parent.parent / "outside/net.yaml").write_text(spec.replace("d.npz", "other.npz"))
+    assert codes("test", "made") == ["NS643"]
+
+
+def test_a_run_made_of_others_takes_in_no_file_beside_them(made: tuple[Path, Path], folder: Path) -> None:
+    """One of that name lies in the run, to be read before the other."""
+    spec = (folder / "made/spec.yaml").read_text()
+    for line, name, harmless in (
+        ("import: [more.yaml]\n", "more.yaml", "netspec: 1\nblocks: {}\n"),
+        ("plugins: [more.py]\n", "more.py", PLUGIN),
+    ):
+        (folder / "made/spec.yaml").write_text(spec + line)
+        (folder / "made" / name).write_text(harmless)
+        (folder / name).write_text("1 +")
+        found = codes("show", "made/spec.yaml", "--allow-code"), codes("test", "made", "--allow-code")
+        assert found == ([], ["NS643"]), line
+
+
 def test_a_recorded_setting_leads_nowhere(folder: Path) -> None:
     run = trained(folder)
     npz(folder.parent / "outside/d.npz")
@@ -428,6 +507,10 @@ WRONG: list[tuple[str, bytes]] = [
     (
         "run.json",
         b'{"root": "/", "spec": "s", "settings": [], "stages": [], "level": 0, "seed": %s}' % (b"9" * 6000),
+    ),
+    (
+        "run.json",
+        b'{"root": "/", "spec": "s", "settings": [], "stages": [], "level": 0, "seed": 1, "made_of": [{}]}',
     ),
     ("run.json", b"\xff\xfe"),
     ("run.json", b'{"a": NaN}'),

@@ -36,6 +36,7 @@ from netspec.syntax.reader import read_file
 from netspec.syntax.settings import is_setting
 from netspec.syntax.writer import dump, escape_dollars
 from netspec.training.nets import fill
+from netspec.training.run.origins import reaches_no_more
 from netspec.training.run.weights import BEST, WEIGHTS
 from netspec.version import __version__
 
@@ -158,6 +159,7 @@ def again(record: Record, reading: Reading) -> Reading:
         level=reading.level or record["level"],
         settings=(*record["settings"], *reading.settings),
         recorded=len(record["settings"]),
+        origins=tuple(record["made_of"]),
     )
 
 
@@ -167,7 +169,8 @@ def program_of(run: Path, record: Record, reading: Reading = PLAIN) -> driver.Pr
 
     A run may come from a stranger, and its record may name any folder. Proof is the spec itself:
     where it still stands in that folder, as it was trained, the run reaches what the spec would
-    reach. --allow-outside, on the command line, allows the folder without.
+    reach; of one that was written from other specs, these, as far as it names no more files.
+    --allow-outside, on the command line, allows the folder without.
     """
     diagnostics = Diagnostics()
     source = read_file(str(own_file(run, SPEC)), diagnostics, [str(run)])
@@ -178,6 +181,9 @@ def program_of(run: Path, record: Record, reading: Reading = PLAIN) -> driver.Pr
     if reachable(record["root"], str(run)) or stands_there(named, source.text, as_then):
         return driver.load_source(Source(named, source.text), as_then)
     there = Source(os.path.join(run, os.path.basename(named)), source.text)
+    own = again(record, Reading(allow_code=reading.allow_code))
+    if own.origins and reaches_no_more(there, record["root"], own.origins, own):
+        return driver.load_source(Source(named, source.text), as_then)
     with telling(record["root"]):
         return driver.load_source(there, replace_fields(as_then, unproven=record["root"]))
 
@@ -244,7 +250,8 @@ def check_record(record: dict[str, Any]) -> Record:
         member(record, key, kind)
     for key, kind in SAID.items():
         member(record, key, kind, missing=kind())
-    for key in ("settings", "stages"):
+    record.setdefault("made_of", [])
+    for key in ("settings", "stages", "made_of"):
         if not all(isinstance(item, str) for item in record[key]):
             raise JsonError(f"{key} must be a list of texts")
     if any("\0" in record[key] for key in ("root", "spec")):
@@ -288,6 +295,7 @@ def record_of(program: driver.Program, seed: int, device: str, spec_hash: str) -
         "command": sys.argv,
         "spec": program.resolved.spec.source.name,
         "root": os.path.abspath(program.resolved.spec.folder),
+        "made_of": list(program.reading.origins),
         "settings": list(program.reading.settings),
         "stages": sorted(program.reading.stages),
         "level": program.reading.level,
