@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.options import device_option, spec_options
+from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -297,7 +298,8 @@ def describe_certificate(found: "Certificate") -> "Iterator[str]":
     if quantized:
         how = f"the float file that it was made of: {how}"
     yield (
-        f"{how} on {found.device}: {found.cases} cases, {found.layers} comparisons of a layer alone,"
+        f"{how} on {found.device}: {count_of(found.cases, 'case')},"
+        f" {count_of(found.layers, 'comparison')} of a layer alone,"
         f" {found.outputs} of outputs{contract}, with torch {found.torch} in float64"
     )
     yield (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.options import format_option
+from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,11 +171,12 @@ def shape_of(text: str) -> "tuple[str, Shape]":
 
 def summary(converted: "Converted", spec: str, weights: str) -> str:
     """What was written, and a line per tensor."""
-    text = f"wrote {spec}: {converted.layers} layers\n"
+    text = f"wrote {spec}: {count_of(converted.layers, 'layer')}\n"
     if converted.blocks:
         last = list(converted.names.items())[-1]
         text = (
-            f"wrote {spec}: {converted.layers} layers and uses of {converted.blocks} blocks\nlayers in blocks"
+            f"wrote {spec}: {count_of(converted.layers, 'layer')} and uses of"
+            f" {count_of(converted.blocks, 'block')}\nlayers in blocks"
             f" have new names: {last[1]} is {last[0]} (--format json lists all; --flat keeps the old ones)\n"
         )
     if converted.tensors is None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from netspec.diagnostics.words import count_of
 from netspec.source import Source
 
 __all__ = ["command", "standing_alone"]
@@ -72,7 +73,8 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     write_text(labels, "".join(f"{name}\n" for name in counted.classes))
     write_text(target, text(full.name, os.path.relpath(full, place), labels.name))
     click.echo(
-        f"wrote {target} and {labels}: {len(counted.classes)} classes, {trained_on(counted):,} {word} to train on"
+        f"wrote {target} and {labels}: {count_of(len(counted.classes), 'class', 'classes')},"
+        f" {trained_on(counted):,} {word} to train on"
     )
     if counted.copies:
         copies = "1 image is a copy" if counted.copies == 1 else f"{counted.copies:,} images are copies"
@@ -94,8 +96,10 @@ def from_boxes(folder: Path, source: str, output: str | None, force: bool) -> No
     full, target, place = find_target(folder, output)
     refuse_overwriting(target, force)
     write_text(target, detector_text(found, full.name, os.path.relpath(full, place)))
-    count = f"{len(found.classes)} classes, {count_learned(found):,} pictures with boxes to train on"
-    click.echo(f"wrote {target}: {count}")
+    classes = count_of(len(found.classes), "class", "classes")
+    click.echo(
+        f"wrote {target}: {classes}, {count_of(count_learned(found), 'picture')} with boxes to train on"
+    )
     click.echo(f"next: netspec train {target}")
     report(list(found.findings))
 

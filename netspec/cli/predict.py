@@ -11,6 +11,7 @@ from netspec.cli.options import code_option, device_option
 from netspec.cli.output.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
 from netspec.cli.output.predicted_masks import draw_masks, mask_line
 from netspec.cli.output.predicted_picture import draw_answer
+from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -372,7 +373,7 @@ def write_table(path: str, found: Iterable[dict[str, Any]]) -> int:
         click.echo(text.getvalue(), nl=False)
     else:
         write_text(path, text.getvalue())
-        click.echo(f"wrote {path}: {len({row['sample'] for row in rows}):,} samples")
+        click.echo(f"wrote {path}: {count_of(len({row['sample'] for row in rows}), 'sample')}")
     return int(any(row["error"] for row in rows))
 
 

@@ -7,6 +7,7 @@ import click
 
 from netspec.cli.options import device_option, spec_options, unknown_name
 from netspec.cli.view_words import ALL, check_words
+from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
     from netspec.read_options import Reading
@@ -127,7 +128,7 @@ def write(shown: Any, subject: "Subject", output: str | None, npz: str | None) -
     if output is not None:
         told = summary(subject) if len(shown) > 1 else []
         files = write_figures(Path(output), subject.name, told, shown)
-        said = output if len(files) == 1 else f"{len(files)} files in {output}"
+        said = output if len(files) == 1 else f"{count_of(len(files), 'file')} in {output}"
         click.echo(f"wrote {said}", err=True)
     if npz and arrays:
         write_packed(Path(npz), arrays)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.options import phase_option, spec_options
+from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
     from netspec.analysis.cost import NetCost
@@ -102,7 +103,9 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
         for count, what in ((found.statistics, "statistics"), (found.fixed, "fixed"))
         if count
     )
-    click.echo(f"\n{found.name}: {found.parameters:,} parameters{extra}, {number(found.macs)} MACs at N = 1")
+    click.echo(
+        f"\n{found.name}: {count_of(found.parameters, 'parameter')}{extra}, {number(found.macs)} MACs at N = 1"
+    )
     if add["counts"]:
         click.echo("\n".join(summary(found)))
     if seen is not None:

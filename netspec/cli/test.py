@@ -8,6 +8,7 @@ import click
 
 from netspec.cli.options import spec_options
 from netspec.cli.output.measured import confusion_csv, lines_of
+from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,7 @@ def command(run: str, part: Any, as_json: bool, table: str | None, reading: "Rea
     if as_json:
         click.echo(text)
         return
-    click.echo(f"{found.weights}: {found.samples:,} samples")
+    click.echo(f"{found.weights}: {count_of(found.samples, 'sample')}")
     for name, value in found.metrics.items():
         click.echo(f"  {name}  {value:.6g}")
     for name, judged in found.judged.items():

@@ -12,6 +12,7 @@ import click
 from netspec.cli.options import spec_options
 from netspec.cli.output.drawn import draw_confusion, draw_curves
 from netspec.cli.start import read_start
+from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
     from netspec.read_options import Reading
@@ -258,14 +259,14 @@ def without_processes(words: list[str]) -> list[str]:
 
 def summary(result: "TrainingResult") -> str:
     """How it ended, and where everything lies."""
-    lines = [f"{how_it_ended(result)} {result.iteration} iterations, loss {result.loss:.4g}"]
+    lines = [f"{how_it_ended(result)} {count_of(result.iteration, 'iteration')}, loss {result.loss:.4g}"]
     if result.ended:
         lines.append(f"why: {result.ended}")
     if result.metrics:
         lines.append(f"{result.measured}: " + numbers(result.metrics))
     best = {name: value for name, value in result.best.items() if name != "iteration"}
     if best and result.best["iteration"] != result.iteration:
-        lines.append(f"best: {numbers(best)} after {result.best['iteration']} iterations")
+        lines.append(f"best: {numbers(best)} after {count_of(result.best['iteration'], 'iteration')}")
     if result.tested:
         lines.append("test: " + numbers(result.tested) + (" by the best weights" if best else ""))
     lines += ["", f"run      {result.run}"]

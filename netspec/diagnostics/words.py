@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic
 
-__all__ = ["LISTED", "further", "list_briefly", "list_some", "remarks"]
+__all__ = ["LISTED", "count_of", "further", "list_briefly", "list_some", "remarks"]
 
 LISTED = 20
 """Things that a finding names in a line each; the others are counted."""
@@ -37,6 +37,11 @@ def of_shape(missed: Missed) -> tuple[str, ...]:
             begin = "the"
         return (f"{begin} first layer that differs is among {', '.join(missed.among)}",)
     return ()
+
+
+def count_of(count: int, one: str, many: str = "") -> str:
+    """`1 sample`, `2 samples`, `1,000 boxes`: a number and its noun. many: where it is not one + s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def list_briefly(names: Sequence[str], most: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
+from netspec.diagnostics.words import count_of
 from netspec.driver import Program
 from netspec.ir.graph import TypedGraph
 from netspec.resolve.read_record import read_record
@@ -47,7 +48,7 @@ def hold_drop(
     name, before, after = found.accuracy
     fact = (
         f"accuracy_drop must be at most {said.accuracy_drop:g}: {name} is {before:.4f} with the float file,"
-        f" {after:.4f} with this one, on {found.count:,} samples of the test data"
+        f" {after:.4f} with this one, on {count_of(found.count, 'sample')} of the test data"
     )
     return [finding("NS741", fact, at, typed, ranked(spent), "of the error")]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sized
 
+from netspec.diagnostics.words import count_of
 from netspec.fusion.dropped_pixels import DROPPED_PIXELS
 from netspec.fusion.folding import FOLDING, list_kept
 from netspec.fusion.fusion import Fusion, Pass, find_all
@@ -41,7 +42,7 @@ def explain_kept(typed: TypedGraph) -> Iterator[str]:
 def count(found: Sized) -> str:
     if len(found) == 1:
         return "once"
-    return f"{len(found)} times"
+    return f"{count_of(len(found), 'time')}"
 
 
 def more(found: Sized) -> Iterator[str]:

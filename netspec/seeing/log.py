@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.file_reading import read_text
 from netspec.strict_json import JsonError, read_object
 from netspec.training.run.log import LOG, read_numbers
@@ -59,5 +60,5 @@ def best_line(log: Lines) -> list[str]:
     for word, each in (("last", tests[-1]), ("best", next((t for t in tests[::-1] if t.get("best")), None))):
         if each is not None:
             told = ", ".join(f"{name} {value:.4g}" for name, value in read_numbers(each).items())
-            found.append(f"{word} test, after {each['iteration']:,} iterations: {told}")
+            found.append(f"{word} test, after {count_of(each['iteration'], 'iteration')}: {told}")
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from netspec.diagnostics.words import count_of
 from netspec.pictures.charts import line_chart
 from netspec.pictures.colors import SERIES, gray
 from netspec.pictures.figure import Figure
@@ -92,7 +93,7 @@ def draw_output(name: str, values: Array, said: dict[str, Any], given: Array | N
     if kind == "places":
         return Figure(title, places(values, given), tell_places(said))
     if kind == "boxes":
-        count = f"{len(said['boxes'])} boxes"
+        count = f"{count_of(len(said['boxes']), 'box', 'boxes')}"
         told = count + when(len(said["boxes"]) > DRAWN, f", the {DRAWN} surest are drawn")
         return Figure(title, draw_boxes(said["boxes"], given), told)
     if "top" in said:
@@ -102,7 +103,7 @@ def draw_output(name: str, values: Array, said: dict[str, Any], given: Array | N
         return Figure(title, text, "the likeliest letter after each that was read")
     if kind == "steps":
         points = [(float(t), float(k)) for t, k in enumerate(said["likeliest"])]
-        told = f"the likeliest of {len(values)} classes at each step"
+        told = f"the likeliest of {count_of(len(values), 'class', 'classes')} at each step"
         return Figure(title, line_chart(name, {"likeliest class": points}, "step"), told)
     if kind == "wave":
         step = max(1, values.shape[-1] // POINTS)

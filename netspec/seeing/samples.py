@@ -13,6 +13,7 @@ from netspec.analysis.sizes.legal import legal_sizes
 from netspec.data.samples import Sample, Taken, from_data, from_words
 from netspec.data.source import Source
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import count_of
 from netspec.ir.dims import evaluate, symbols
 from netspec.resolve.sections.image import ImageContract
 from netspec.seeing.effort import open_sizes
@@ -104,7 +105,7 @@ def own_samples(subject: NetSubject, numbers: Sequence[int], part: str = "test")
     source: Source = feeds.parts()[role]
     data: Any = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
     if numbers and not 0 <= numbers[0] < len(source):
-        raise fail("NS685", f"index {numbers[0]} of {len(source)} samples", path=source.name)
+        raise fail("NS685", f"index {numbers[0]} of {count_of(len(source), 'sample')}", path=source.name)
     feed = feeds.feed("test", tested, source, data)
     order = order_of(data, "test", 0)._replace(shuffle=False)
     reader = Reader(Batches(source, 1, order, feed), 0)

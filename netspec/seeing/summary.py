@@ -3,6 +3,7 @@ lines.
 """
 
 from netspec.diagnostics import SpecError
+from netspec.diagnostics.words import count_of
 from netspec.seeing.subject import NetSubject, Subject
 
 __all__ = ["summary"]
@@ -14,12 +15,14 @@ def summary(subject: Subject) -> list[str]:
     shapes = [f"{name} {[n or 'open' for n in each.shape]}" for name, each in subject.taken.items()]
     found.append(f"takes {', '.join(shapes)}")
     if not isinstance(subject, NetSubject):
-        return [*found, f"{len(subject.layers):,} nodes"]
+        return [*found, f"{count_of(len(subject.layers), 'node')}"]
     from netspec.analysis.cost import cost
 
     counted = cost(subject.typed)
     macs = f"{counted.macs:,}" if isinstance(counted.macs, int) else str(counted.macs)
-    found.append(f"{len(subject.layers):,} layers, {counted.parameters:,} parameters, {macs} MACs")
+    found.append(
+        f"{count_of(len(subject.layers), 'layer')}, {count_of(counted.parameters, 'parameter')}, {macs} MACs"
+    )
     return found + results(subject)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.file_writing import replacing, replacing_folder, write_text
 from netspec.pictures.colors import Array
 from netspec.pictures.figure import Figure
@@ -40,10 +41,11 @@ def check_target(target: Path, force: bool) -> None:
     there = sorted(each.name for each in target.iterdir())
     strange = [name for name in there if not OURS.fullmatch(name)]
     if strange:
-        fact = f"the folder holds {len(there)} files, {strange[0]} among them, which `see` did not write: name another"
+        holds = f"the folder holds {count_of(len(there), 'file')}, {strange[0]} among them"
+        fact = f"{holds}, which `see` did not write: name another"
         raise fail("NS501", fact, path=str(target))
     if there and not force:
-        fact = f"the folder is there already, with {len(there)} files; --force replaces it"
+        fact = f"the folder is there already, with {count_of(len(there), 'file')}; --force replaces it"
         raise fail("NS501", fact, path=str(target))
 
 

@@ -27,7 +27,7 @@ from netspec.data.sources.webdataset import shards_behind
 from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.model import Diagnostics
 from netspec.diagnostics.render import render
-from netspec.diagnostics.words import list_briefly
+from netspec.diagnostics.words import count_of, list_briefly
 from netspec.file_writing import write_text
 from netspec.training.batches.feeds import Feeds, arguments, section_of, skipping_parts
 from netspec.training.class_names import names_of, other_names
@@ -217,13 +217,13 @@ def describe(made: Session, place: torch.device, run: Path) -> Iterator[str]:
     """What is about to be trained."""
     facts = [f"{len(source):,} {tell_use(part)}" for part, source in made.feeds.parts().items()]
     if made.feeds.train is not None and made.feeds.train.classes:
-        facts.insert(0, f"{len(made.feeds.train.classes)} classes")
+        facts.insert(0, f"{count_of(len(made.feeds.train.classes), 'class', 'classes')}")
     trained = sum(each.tensor.numel() for each in made.job.parameters if each.trained)
-    facts.append(f"{trained:,} parameters")
+    facts.append(f"{count_of(trained, 'parameter')}")
     yield f"{made.program.name}: {', '.join(facts)}, on {place}"
     whole, known = sum(each.decoded for each in made.looked.pictures.values()), len(made.looked.pictures)
     if whole < known:  # of the others damage in the middle shows when they are read
-        yield f"{known:,} files looked at by header and end, {whole:,} of them whole"
+        yield f"{count_of(known, 'file')} looked at by header and end, {whole:,} of them whole"
     yield f"run {run}"
 
 

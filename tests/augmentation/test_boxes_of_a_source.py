@@ -153,7 +153,7 @@ def test_the_page_of_a_survey_shows_boxes(tmp_path: Path) -> None:
     batches_of(tmp_path, "[]", (48, 60))
     words = ["data", str(tmp_path / "spec.yaml"), "--html", str(tmp_path / "page.html")]
     result = CliRunner().invoke(group, words, standalone_mode=False)
-    assert result.exception is None and "none in 1 pictures" in result.output
+    assert result.exception is None and "none in 1 picture" in result.output
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 4 and all(
         f"<h3>{name}" in page for name in ("cat", "dog", "bird", "no box")

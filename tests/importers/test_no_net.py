@@ -23,7 +23,7 @@ def test_what_is_no_net_is_written_and_told(
         f'layer {{ name: "c" type: "Convolution" bottom: "data" top: "c" {convolution} }}\n'
     )
     run = CliRunner().invoke(group, ("import", "net.prototxt", "-o", "net.yaml"), standalone_mode=False)
-    assert run.return_value == 0 and run.stdout == f"wrote net.yaml: 1 layers\n{said}"
+    assert run.return_value == 0 and run.stdout == f"wrote net.yaml: 1 layer\n{said}"
     assert bool(said) == any(
         each.severity == "error" for each in check_source(Source("", Path("net.yaml").read_text()))
     )

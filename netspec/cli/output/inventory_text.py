@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from netspec.diagnostics.words import count_of
+
 if TYPE_CHECKING:
     from netspec.data.inventory.take import Inventory, Part
 
@@ -92,7 +94,7 @@ def box_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
     middle = sum(each.sides[1] * each.total for each in boxes) / max(1, total)
     yield f"boxes      sides {least:.0%} to {most:.0%} of the picture's, most about {middle:.0%}"
     without, crowded = sum(each.without for each in boxes), max(each.most for each in boxes)
-    yield f"           at most {crowded:,} in a picture, none in {without:,} pictures"
+    yield f"           at most {crowded:,} in a picture, none in {count_of(without, 'picture')}"
     if difficult := sum(each.difficult for each in boxes):
         yield f"           {difficult:,} are marked difficult (of COCO: a crowd)"
 

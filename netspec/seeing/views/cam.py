@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.figure import Figure
 from netspec.seeing.answers import chosen_answer
 from netspec.seeing.finite import check_finite
@@ -76,7 +77,11 @@ def weigh(net: NetSubject, arrays: Any, layer: str, output: str, number: int) ->
         made, outputs = tops_of(net, feed, [layer])
         maps = made[layer]
         if maps.dim() != 4:
-            raise fail("NS750", f"{layer} has no maps: its top has {maps.dim()} axes", path=net.path)
+            raise fail(
+                "NS750",
+                f"{layer} has no maps: its top has {count_of(maps.dim(), 'axis', 'axes')}",
+                path=net.path,
+            )
         score = outputs[output].flatten(1)[:, number].sum()
         if not maps.requires_grad:
             raise fail("NS750", f"no gradient reaches {layer}", path=net.path)

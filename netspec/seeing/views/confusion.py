@@ -6,6 +6,7 @@ of the row, so that few mistakes are seen beside many hits.
 
 from collections.abc import Iterator
 
+from netspec.diagnostics.words import count_of
 from netspec.pictures.figure import Figure, Table
 from netspec.pictures.matrices import confusion_drawing
 from netspec.seeing.judged import judge, part_of, tell_part
@@ -30,9 +31,10 @@ def see(subject: Subject, asked: Asked) -> Seen:
         if i != j and counts[i, j]
     ]
     pairs = sorted(pairs, key=lambda pair: -pair[0])[:MOST_PAIRS]
-    what = "places" if found.kind == "places" else "samples"
-    told = [f"{int(counts.trace()):,} of {int(counts.sum()):,} {what} right, accuracy {found.accuracy:.4f}"]
-    told += [f"most often: {pairs[0][1]} taken for {pairs[0][2]}, {pairs[0][0]:,} times"] if pairs else []
+    every = count_of(int(counts.sum()), "place" if found.kind == "places" else "sample")
+    told = [f"{int(counts.trace()):,} of {every} right, accuracy {found.accuracy:.4f}"]
+    for times, true, taken in pairs[:1]:
+        told.append(f"most often: {true} taken for {taken}, {count_of(times, 'time')}")
     told += tell_part(asked, found)
     values = {
         "part": found.part,

@@ -12,6 +12,7 @@ import numpy as np
 from netspec.analysis.field.receptive_field import Extent
 from netspec.data.samples import Sample
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.colors import stretch
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
@@ -63,7 +64,9 @@ def see(subject: Subject, asked: Asked) -> Seen:
             rows.append({"unit": unit, "samples": [samples[i].name for i in chosen],
                          "answers": [float(best[i, unit]) for i in chosen],
                          "places": [list(place) for _, _, place in found]})  # fmt: skip
-    told = [f"{layer}: {len(units)} of {best.shape[1]} units, over {len(samples)} samples"]
+    told = [
+        f"{layer}: {len(units)} of {count_of(best.shape[1], 'unit')}, over {count_of(len(samples), 'sample')}"
+    ]
     values = {"layer": layer, "samples": len(samples), "units": rows}
     return Seen("deconv", f"What units of {subject.name} answer to", told, values, arrays)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.colors import SERIES
 from netspec.pictures.figure import Figure
 from netspec.pictures.shapes import Drawing, Image, Rect, Shape, Text
@@ -42,8 +43,9 @@ def see(subject: Subject, asked: Asked) -> Seen:
         raise fail("NS757", f"method {method}; there are {', '.join(METHODS)}", path=subject.path)
     samples = samples_of(subject, asked, asked.count or MOST)
     if len(samples) < LEAST:
-        raise fail("NS750", f"{len(samples)} samples: a layout needs {LEAST} of the net's own data or --data",
-                   path=subject.path)  # fmt: skip
+        there = count_of(len(samples), "sample")
+        fact = f"{there}: a layout needs {LEAST} of the net's own data or --data"
+        raise fail("NS750", fact, path=subject.path)
     layer = subject.layer(asked.layer) if asked.layer is not None else before_last(subject)
     parts = []
     for at in range(0, len(samples), BATCH):
@@ -68,7 +70,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
         arrays["thumbnails"] = np.stack(
             [show_pixels(each.arrays[subject.picture][0], contract) for each in samples]
         )
-    told = [f"{len(samples)} samples by {layer}, {values.shape[1]} numbers each"]
+    told = [f"{count_of(len(samples), 'sample')} by {layer}, {count_of(values.shape[1], 'number')} each"]
     if any(label is not None for label in labels):
         told.append(
             f"{near['layer']:.1%} of the {K} nearest have the class, {near['picture']:.1%} in the picture"

@@ -13,6 +13,7 @@ import numpy as np
 
 from netspec.analysis.field.receptive_field import Extent, as_json, fields, fields_of
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.colors import heat
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import enlarge, thicken
@@ -49,7 +50,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     size = "x".join(str(last - first + 1) for first, last in window)
     told = [
         f"unit {place} of {layer} sees {size} of the input",
-        f"{HELD:.0%} of its gradient lies in {held:,} places",
+        f"{HELD:.0%} of its gradient lies in {count_of(held, 'place')}",
     ]
     frames = [{"size": each.size, "stride": each.stride, "begin": each.begin} for each in extents]
     values = {"layer": layer, "unit": list(place), "window": window, "fields": frames, "held": held}

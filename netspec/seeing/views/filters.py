@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.colors import blue_red, stretch
 from netspec.pictures.figure import Figure, Table
 from netspec.pictures.tiles import enlarge, tile
@@ -51,8 +52,8 @@ def see(subject: Subject, asked: Asked) -> Seen:
     layers = [describe(each) for each in shown]
     named = sum(bool(fit["name"]) for layer in layers for fit in layer["gabor"])
     told = [tell(each, asked.unit) for each in layers[:8]]
-    told += only(len(every) > 8, f"and {len(every) - 8} more layers")
-    told += only(named, f"{named} filters of the first layer are Gabor functions")
+    told += only(len(every) > 8, f"and {count_of(len(every) - 8, 'more layer')}")
+    told += only(named, f"{count_of(named, 'Gabor function')} among the filters of the first layer")
     return Seen(
         "filters",
         f"Filters of {subject.name}",
@@ -75,7 +76,7 @@ def tell(layer: dict[str, Any], unit: int | None) -> str:
     """A layer in words."""
     if unit is not None:
         return f"{layer['layer']}: filter {unit}, {layer['shape']}"
-    return f"{layer['layer']}: {layer['filters']} filters of {layer['shape']}"
+    return f"{layer['layer']}: {count_of(layer['filters'], 'filter')} of {layer['shape']}"
 
 
 def describe(each: Filters) -> dict[str, Any]:

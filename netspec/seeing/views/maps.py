@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.colors import gray, heat
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import enlarge, fit, thicken, tile
@@ -57,7 +58,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
         arrays[INPUT] = show_pixels(sample.arrays[subject.picture][0], subject.contract(subject.picture))
     told = [f"of {sample.name}" + when(sample.label is not None, f", {sample.label}")]
     left = len(subject.layers) - len(layers)
-    told += only(left and asked.layer is None, f"{left} more layers: --layer NAME")
+    told += only(left and asked.layer is None, f"{count_of(left, 'more layer')}: --layer NAME")
     told += only(wrong, f"not shown, for values are infinite or no numbers: {', '.join(wrong)}")
     values = {
         "sample": sample.name,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import count_of
 from netspec.ir.field import ends
 from netspec.pictures.colors import blue_red
 from netspec.pictures.figure import Figure, Table
@@ -49,7 +50,7 @@ def write_out(net: NetSubject, layer: str, asked: Asked) -> Seen:
     weight = net.net.layer_parameters(layer)[0].detach().cpu().numpy()  # type: ignore[operator]
     unit = asked.unit or 0
     if unit >= len(weight):
-        raise fail("NS757", f"unit {unit}; {layer} has {len(weight)} filters", path=net.path)
+        raise fail("NS757", f"unit {unit}; {layer} has {count_of(len(weight), 'filter')}", path=net.path)
     kernel = weight[unit, 0]
     window = node.layer.window(node.layer.bottom(net.typed.bottoms(node)[0]))
     words = numbers_of(window, kernel.shape)
@@ -111,7 +112,8 @@ def check_size(space: list[int], words: tuple[list[int], ...], reach: list[int],
     out = [(n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True)]
     rows, columns = prod(out), prod(space)
     if max(rows, columns) > MOST:
-        fact = f"a matrix of {rows:,} rows and {columns:,} columns, of which {MOST:,} can be drawn: give --window"
+        sides = f"{count_of(rows, 'row')} and {count_of(columns, 'column')}"
+        fact = f"a matrix of {sides}, of which {MOST:,} can be drawn: give --window"
         raise fail("NS753", fact, path=net.path)
 
 

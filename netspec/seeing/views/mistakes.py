@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.figure import Figure, Table
 from netspec.pictures.matrices import cut
 from netspec.pictures.shapes import Drawing, Image, Shape, Text
@@ -42,7 +43,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     if net.picture and has_data(net):
         arrays["pictures"] = pictures(net, shown, found.part)
     total = len(found.true)
-    told = [f"{len(order):,} of {total:,} samples are answered wrongly, {len(order) / total:.1%}"]
+    told = [f"{len(order):,} of {count_of(total, 'sample')} answered wrongly, {len(order) / total:.1%}"]
     told += only(len(shown) < len(order), f"the {len(shown)} surest are shown")
     told += tell_part(asked, found)
     values = {"part": found.part, "mistakes": len(order), "samples": total, "shown": rows}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.figure import Figure
 from netspec.seeing.samples import samples_of
 from netspec.seeing.seen import SAMPLE, Array, Asked, Seen
@@ -37,7 +38,11 @@ def see(subject: Subject, asked: Asked) -> Seen:
         raise fail("NS750", "no layer slides filters over four letters", path=subject.path)
     weight = first.weight.reshape(len(first.weight), len(LETTERS), -1)
     if asked.unit is not None and asked.unit >= len(weight):
-        raise fail("NS757", f"unit {asked.unit}; {first.layer} has {len(weight)} filters", path=subject.path)
+        raise fail(
+            "NS757",
+            f"unit {asked.unit}; {first.layer} has {count_of(len(weight), 'filter')}",
+            path=subject.path,
+        )
     strongest = np.argsort(-np.ptp(weight, 1).sum(1), kind="stable")[: asked.count or MOST]
     units = np.sort(strongest).tolist() if asked.unit is None else [asked.unit]
     sequences = find_sequences(subject, asked, name)
@@ -46,7 +51,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
         shares, windows = shares_of(weight[unit], sequences)
         arrays[str(unit)] = shares
         rows.append({"unit": unit, "windows": windows, "consensus": consensus(shares, letters)})
-    told = [f"{first.layer}: {len(weight)} filters of {weight.shape[2]} letters"]
+    told = [f"{first.layer}: {count_of(len(weight), 'filter')} of {count_of(weight.shape[2], 'letter')}"]
     told += [f"filter {row['unit']}: {row['consensus']}" for row in rows[:6]]
     return Seen(
         "motifs",
@@ -97,7 +102,7 @@ def consensus(shares: Array, letters: str) -> str:
 def draw(seen: Seen) -> Iterator[Figure]:
     """A logo for each filter."""
     for row in seen.values["filters"]:
-        told: Any = f"of {row['windows']} windows of the data"
+        told: Any = f"of {count_of(row['windows'], 'window')} of the data"
         if not row["windows"]:
             told = "by its weights alone"
         unit = row["unit"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.figure import Figure, Table
 from netspec.pictures.graphs import Box, graph_drawing
 from netspec.pictures.words import when
@@ -40,11 +41,17 @@ def see(subject: Subject, asked: Asked) -> Seen:
     if not asked.diff and asked.method not in METHODS:
         items = fold(items)
     if len(items) > MOST_BOXES:
-        raise fail("NS753", f"{len(items):,} boxes, of which {MOST_BOXES:,} can be drawn", path=subject.path)
+        raise fail(
+            "NS753",
+            f"{count_of(len(items), 'box', 'boxes')}, of which {MOST_BOXES:,} can be drawn",
+            path=subject.path,
+        )
     marks = {after: status for status, _, after, _ in changes if after is not None}
     boxes = [{**item, "mark": marks.get(item["name"], "")} for item in items]
-    told = [f"{len(boxes):,} boxes, {sum(item['weights'] for item in items):,} weights"]
-    told += [f"{len(changes)} changes"] if asked.diff else []
+    told = [
+        f"{count_of(len(boxes), 'box', 'boxes')}, {count_of(sum(item['weights'] for item in items), 'weight')}"
+    ]
+    told += [f"{count_of(len(changes), 'change')}"] if asked.diff else []
     values = {"boxes": boxes, "changes": [list(change) for change in changes]}
     return Seen("net", f"Graph of {subject.name}", told, values)
 
@@ -151,8 +158,8 @@ def draw(seen: Seen) -> Iterator[Figure]:
     for each in seen.values["boxes"]:
         kind = each["type"]
         if each["layers"] > 1:
-            kind = f"block of {each['layers']} layers"
-        second = f"{each['weights']:,} weights" * bool(each["weights"])
+            kind = f"block of {count_of(each['layers'], 'layer')}"
+        second = f"{count_of(each['weights'], 'weight')}" * bool(each["weights"])
         lines = (f"{kind}  {each['shape']}", when(each["mark"], f"{each['mark']}  ") + second)
         boxes.append(Box(each["name"], lines, tuple(each["reads"]), COLORS.get(each["mark"], "line")))
     yield Figure("The net", graph_drawing(boxes))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.figure import Figure
 from netspec.pictures.words import only
 from netspec.seeing.answers import chosen_answer
@@ -61,8 +62,9 @@ def see(subject: Subject, asked: Asked) -> Seen:
     found = total / count
     values = {"sample": sample.name, "answer": word, "class": label, "number": number, "score": whole, "side": side,
               "squares": len(corners), "lowest": float(scores.min())}  # fmt: skip
-    told = [f"of {sample.name}, for {word}", f"{len(corners)} squares of {side}x{side}; the score falls from "
-            f"{whole:.4g} to {float(scores.min()):.4g} at most"]  # fmt: skip
+    squares = f"{count_of(len(corners), 'square')} of {side}x{side}"
+    falls = f"the score falls from {whole:.4g} to {float(scores.min()):.4g} at most"
+    told = [f"of {sample.name}, for {word}", f"{squares}; {falls}"]
     told += only(side > usual_side(height, width) and not asked.window,
                  "larger squares than of a smaller net, for time: --window N chooses")  # fmt: skip
     arrays = {"occlusion": found, "input": show_pixels(x[0], subject.contract(name))}

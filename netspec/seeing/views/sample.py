@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import tile
 from netspec.seeing.outputs import draw_output
@@ -130,7 +131,7 @@ def see_pictures(net: NetSubject, asked: Asked, layer: str) -> Seen:
     return Seen(
         "sample",
         f"Samples of {net.name}",
-        [f"{count} codes of {list(shape)}, seed {asked.seed}"],
+        [f"{count_of(count, 'code')} of {list(shape)}, seed {asked.seed}"],
         values,
         arrays,
     )

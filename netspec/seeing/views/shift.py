@@ -10,6 +10,7 @@ import numpy as np
 
 from netspec.analysis.field.receptive_field import explain_unshifted, fields
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import count_of
 from netspec.pictures.colors import blue_red, gray
 from netspec.pictures.figure import Figure
 from netspec.pictures.tiles import enlarge, thicken, tile
@@ -40,7 +41,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     moved = by / stride
     x = sample.arrays[name]
     if by >= x.shape[-1]:
-        raise fail("NS752", f"a shift by {by} of {x.shape[-1]} places", path=subject.path)
+        raise fail("NS752", f"a shift by {by} of {count_of(x.shape[-1], 'place')}", path=subject.path)
     plain = subject.activations(sample.arrays, [layer])[layer][0]
     after = subject.activations({**sample.arrays, name: np.roll(x, by, -1)}, [layer])[layer][0]
     net.check_finite({layer: plain}, sample.arrays)
@@ -54,7 +55,8 @@ def see(subject: Subject, asked: Asked) -> Seen:
     why = explain_unshifted(net.typed, value, fields(net.typed))
     proven = why is None and moved == steps
     told = [
-        f"{layer}, a shift by {by}: {difference.shape[-1]} places away from the border differ by {apart:.3g} at most"
+        f"{layer}, a shift by {by}: away from the border, over {count_of(difference.shape[-1], 'place')},"
+        f" the two differ by {apart:.3g} at most"
     ]
     if proven:
         told.append("equivariance is proven")
