@@ -9,12 +9,15 @@ command, and leaves alone the thousands of objects that are the tests themselves
 import gc
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import tests.children  # noqa: F401, nothing waits for the disk
 from tests.each import run_rows, spread
+
+HERE = os.getcwd()
 
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
@@ -55,6 +58,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """True ends the call: the rows have run."""
     names = pyfuncitem._fixtureinfo.argnames
     return run_rows(pyfuncitem.obj, {name: pyfuncitem.funcargs[name] for name in names}) or None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """A test that leaves the process elsewhere fails itself, and not one that comes later."""
+    yield
+    if (left := os.getcwd()) != HERE:
+        os.chdir(HERE)
+        pytest.fail(f"the working folder was left at {left}", pytrace=False)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -178,7 +178,6 @@ def test_folders_are_held_up_to_a_bound(folder: Path) -> None:
 def test_only_regular_files(folder: Path, roots: Any) -> None:
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as there:
-        os.chdir(folder)
         there.bind("sock")
         for path in ("pipe", "sock", "/dev/zero"):
             with pytest.raises(NotRegularError):
@@ -603,11 +602,10 @@ def test_import_writes_both_or_neither(folder: Path, broken: str, monkeypatch: p
         return whole(self, target)
 
     failing.count = 0  # type: ignore[attr-defined]
-    monkeypatch.setattr(Path, "replace", failing)
-    with pytest.raises(SpecError):
-        write_both("net.yaml", "new", "net.safetensors", {"a": np.zeros(3, np.float32)})  # type: ignore[dict-item]
-    monkeypatch.undo()
-    os.chdir(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", failing)
+        with pytest.raises(SpecError):
+            write_both("net.yaml", "new", "net.safetensors", {"a": np.zeros(3, np.float32)})  # type: ignore[dict-item]
     spec, weights = (folder / "net.yaml").read_text(), folder / "net.safetensors"
     assert (spec, weights.exists() and weights.read_bytes() == before) in (("old", True), ("new", False))
     assert not weights.exists() or weights.read_bytes() == before
