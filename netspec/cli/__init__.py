@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from netspec.cli.ending import OWN_PROCESS, end_process
 from netspec.diagnostics.model import Diagnostic, SpecError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def main() -> None:
 
         sys.stdout = cast("TextIO", Guarded(sys.stdout))
     try:
-        code = group.main(prog_name="netspec", standalone_mode=False)
+        code = group.main(prog_name="netspec", standalone_mode=False, obj=OWN_PROCESS)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
@@ -142,8 +143,6 @@ def run() -> None:
     try:
         main()
     except SystemExit as stop:
-        from netspec.cli.ending import end_process
-
         if isinstance(stop.code, int):
             end_process(stop.code)
         raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netspec.cli.ending import is_last_work
 from netspec.cli.options import format_option, spec_options
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def command(
     if not doing["watch"]:
         from netspec.garbage_collection import at_the_end
 
-        # of many files each leaves something to be collected
-        with at_the_end() if len(specs) == 1 else nullcontext():
+        # of many files each leaves something to be collected, and so does a caller's own work
+        with at_the_end() if len(specs) == 1 and is_last_work() else nullcontext():
             return check_files(specs, how, strict, dialect, reading)
     if "-" in specs:
         raise click.UsageError("--watch needs files: standard input cannot change")

@@ -1,14 +1,25 @@
-"""The end of a process that has said all it has to say."""
+"""The end of a process that has said all it has to say, and whether a command has one of its own."""
 
 import atexit
 import os
 import sys
 import threading
 
-__all__ = ["end_process"]
+import click
+
+__all__ = ["OWN_PROCESS", "end_process", "is_last_work"]
+
+OWN_PROCESS = object()
+"""What `main` gives its context: nobody else's work comes after the command."""
 
 LIBRARIES = ("torch", "onnxruntime", "h5py", "grpc")
 """What holds threads, devices or files of its own and is to end in its own way."""
+
+
+def is_last_work() -> bool:
+    """Whether nothing comes after the running command: not so where another program calls it."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.find_root().obj is OWN_PROCESS
 
 
 def end_process(code: int) -> None:

@@ -3,9 +3,12 @@
 import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from netspec.cli import group, main
 from netspec.garbage_collection import at_the_end, no_collection
 
 
@@ -32,6 +35,7 @@ def test_what_is_frozen_stays_so() -> None:
 def test_what_is_there_at_the_end_is_gone_over_no_more() -> None:
     code = """
 import gc
+from netspec.cli import group, main
 from netspec.garbage_collection import at_the_end
 gc.set_threshold(1000, 10, 10)
 gone_over = []
@@ -48,3 +52,19 @@ assert gone_over and max(gone_over) < 10_000 and not gc.get_freeze_count(), gone
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_check_inside_another_program_does_not_take_the_end_for_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`main` is a process's own work; a command that a program calls goes over none of the program's objects."""
+    (tmp_path / "net.yaml").write_text("input: {data: [N, 3]}\nlayers:\n  - {name: r, type: ReLU}\n")
+    counted: list[bool] = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: counted.append(True) or 1)
+    words = ["check", str(tmp_path / "net.yaml")]
+    assert CliRunner().invoke(group, words, standalone_mode=False).return_value == 0
+    assert counted == []
+    monkeypatch.setattr(sys, "argv", ["netspec", *words])
+    with pytest.raises(SystemExit):
+        main()
+    assert counted == [True]
