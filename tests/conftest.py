@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+import netspec.pictures.png
 import tests.children  # noqa: F401, nothing waits for the disk
 from tests.each import run_rows, spread
 
@@ -21,6 +22,8 @@ HERE = os.getcwd()
 
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+netspec.pictures.png.EFFORT = 1  # hundreds of tests end a training, which draws its curves
 
 settings.register_profile(
     "same",

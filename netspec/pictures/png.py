@@ -12,11 +12,15 @@ from netspec.pictures.colors import Array
 __all__ = ["data_address", "encode", "write_png"]
 
 
+EFFORT = 6
+"""Of the compression, 0 to 9, as zlib has it by default: 3 makes curves half as large again in two thirds of the time."""
+
+
 def encode(pixels: Array) -> bytes:
     from PIL import Image
 
     made = io.BytesIO()
-    Image.fromarray(pixels).save(made, "PNG")
+    Image.fromarray(pixels).save(made, "PNG", compress_level=EFFORT)
     return made.getvalue()
 
 
