@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from PIL import Image
 
 import netspec
 from netspec.cli import group
+from netspec.exporters.sizes import sizes_of
 from netspec.exporters.web.site import PAGE
+from netspec.serving.sizes import conditions
 from tests.export.nets import COLOURS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,20 +70,25 @@ def pictures(folder: Path) -> list[Path]:
     return paths
 
 
-@needs_browser
-def test_the_page_in_a_browser(model: Path, tmp_path: Path) -> None:
-    files, page = pictures(tmp_path), tmp_path / "page"
+def meet(model: Path, files: list[Path], page: Path) -> Any:
+    """What a browser sees of the page of a model, given pictures."""
     words = ["export", str(model), "--to", "web", str(page), "--runtime", str(MODULES / "onnxruntime-web")]
     done = CliRunner().invoke(group, words, standalone_mode=False)
     assert done.exception is None, done.exception
-    predicted = CliRunner().invoke(group, ["predict", str(model), *map(str, files), "--json"])
     command = [str(NODE), str(Path(__file__).parent / "page.mjs"), str(page), str(BROWSER)]
     command += [str(MODULES / "axe-core" / "axe.min.js"), *map(str, files)]
     ran = subprocess.run(
         command, env={**os.environ, "NODE_MODULES": str(MODULES)}, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
-    found = json.loads(ran.stdout)
+    return json.loads(ran.stdout)
+
+
+@needs_browser
+def test_the_page_in_a_browser(model: Path, tmp_path: Path) -> None:
+    files = pictures(tmp_path)
+    predicted = CliRunner().invoke(group, ["predict", str(model), *map(str, files), "--json"])
+    found = meet(model, files, tmp_path / "page")
     for file, said in zip(files, json.loads(predicted.stdout), strict=True):
         wanted = {each["index"]: each["score"] for each in said["outputs"]["prob"]["top"]}
         got = found["answers"][file.name]["prob"]
@@ -91,6 +99,51 @@ def test_the_page_in_a_browser(model: Path, tmp_path: Path) -> None:
     assert found["wrong"] == [] and found["axe"] == {"light": [], "dark": []}
     assert found["wide"] <= 390
     assert found["focus"] == "clear" and sum(found["drawn"]["prob"]) == pytest.approx(1, abs=1e-5)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_size_that_the_net_does_not_take_is_told_and_the_next_picture_has_its_turn(tmp_path: Path) -> None:
+    """The drop of a picture on such a page once seemed lost: it was refused, in the runtime's words."""
+    files = pictures(tmp_path)
+    netspec.export("zoo:fcn-shapes", tmp_path / "fcn.onnx", certify="quick")
+    found = meet(tmp_path / "fcn.onnx", files, tmp_path / "page")
+    said = CliRunner().invoke(group, ["predict", str(tmp_path / "fcn.onnx"), str(files[0])])
+    refused = found["answers"]["wide.png"]["refused"]
+    assert refused == found["dropped"]["refused"] and refused.startswith("The model does not take wide.png")
+    assert refused.rpartition("; ")[2].rstrip(".") in said.output and "H = 16 or 24, W = 40 or 48" in refused
+    assert len(found["drawn"]["score"]) == 3 * 280 * 280 and found["wrong"] == []
+
+
+@needs_node
+def test_sizes_are_refused_as_predict_refuses_them(tmp_path: Path) -> None:
+    """The same sizes for the same layer, with the same sizes near by; where axes are coupled, the layer alone."""
+    cases, wanted = [], []
+    for name in ("fcn-shapes", "u-net-shapes", "segnet-shapes", "sobel"):
+        text = sizes_of(netspec.load(f"zoo:{name}").graph())
+        held = conditions(text)
+        assert text is not None and held is not None
+        for high, wide in [(n, 64) for n in range(1, 66)] + [(64, 7), (3, 3), (188, 204), (1, 1)]:
+            found = held.refusal({"H": high, "W": wide})
+            cases.append([json.loads(text), {"H": high, "W": wide}])
+            near = found and [
+                f"{axis} = {' or '.join(map(str, n))}" for axis, n in found.nearest.items() if n
+            ]
+            wanted.append(found and [f"{found.type} {found.layer},", ", ".join(near or [])])
+    shutil.copy(PAGE / "sizes.js", tmp_path / "sizes.mjs")
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    (tmp_path / "run.mjs").write_text("""
+import fs from "node:fs";
+import { refusal } from "./sizes.mjs";
+const cases = JSON.parse(fs.readFileSync(new URL("./cases.json", import.meta.url)));
+console.log(JSON.stringify(cases.map(([words, sizes]) => refusal(words, sizes))));
+""")
+    done = subprocess.run([str(NODE), "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    for case, told, right in zip(cases, json.loads(done.stdout), wanted, strict=True):
+        assert bool(told) == bool(right), case[1]
+        if right:
+            assert right[0] in told and told.partition("; the nearest legal sizes are ")[2] == right[1], told
+    assert len({bool(each) for each in wanted}) == 2
 
 
 @needs_node

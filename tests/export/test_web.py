@@ -119,6 +119,8 @@ def test_a_model_that_says_nothing_of_pictures_is_given_them_by_its_shape(
     assert found == {
         "input": "x0",
         "image": image,
+        "axes": shape[2:],
+        "sizes": None,
         "labels": {},
         "about": "a model that netspec did not make, not certified.",
     }

@@ -17,8 +17,8 @@ from netspec.strict_json import JsonError, read_json
 __all__ = ["PAGE", "describe_model", "write_page"]
 
 PAGE = Path(__file__).parent / "page"
-TEMPLATES = ("style.css", "icon.svg", "picture.js", "page.js", "index.html")
-IMAGE = "netspec.image."
+TEMPLATES = ("style.css", "icon.svg", "picture.js", "sizes.js", "page.js", "index.html")
+IMAGE, SIZES = "netspec.image.", "netspec.sizes"
 
 
 def write_page(folder: Path, model: Path, name: str, runtime: Mapping[str, bytes]) -> None:
@@ -40,7 +40,7 @@ def write_page(folder: Path, model: Path, name: str, runtime: Mapping[str, bytes
 
 
 def describe_model(model: Path) -> dict[str, Any]:
-    """What the page has to know: the input, what is done to a picture, the classes. Raises
+    """What the page has to know: the input, what is done to a picture, sizes, the classes. Raises
     SpecError NS743 where the model does not take one picture.
     """
     import onnxruntime as ort
@@ -64,6 +64,8 @@ def describe_model(model: Path) -> dict[str, Any]:
     return {
         "input": inputs[0].name,
         "image": image,
+        "axes": list(inputs[0].shape[2:]),
+        "sizes": words_of(said, SIZES) or None,
         "labels": words_of(said, "netspec.labels"),
         "about": about(said),
     }

@@ -1,6 +1,7 @@
 // The page: a picture drawn, chosen or dropped goes through the model in this browser, and nowhere else.
 import * as ort from "./ort.wasm.min.mjs";
 import { prepared } from "./picture.js";
+import { refusal } from "./sizes.js";
 
 const by = (id) => document.getElementById(id);
 const words = await (await fetch("model.json")).json();
@@ -75,9 +76,14 @@ async function given(file) {
     sheet.drawImage(bitmap, 0, 0);
     await run(sheet.getImageData(0, 0, bitmap.width, bitmap.height), `${file.name}, ${bitmap.width} x ${bitmap.height}`);
   } catch (error) {
-    by("answers").replaceChildren();
-    by("source").textContent = `${file.name} cannot be read as a picture: ${error.message ?? error}`;
+    refuse(`${file.name} cannot be read as a picture: ${error.message ?? error}`);
   }
+}
+
+function refuse(text) {
+  by("answers").replaceChildren();
+  by("source").textContent = text;
+  globalThis.told = { refused: text };
 }
 
 by("file").addEventListener("change", (event) => given(event.target.files[0]));
@@ -94,18 +100,19 @@ const run = (pixels, source) => { turn = turn.then(() => answer(pixels, source))
 
 async function answer(pixels, source) {
   if (!session) return;
-  const fed = prepared(pixels.data, pixels.width, pixels.height, words.image);
-  show(fed);
-  by("source").textContent = `Of ${source}:`;
   try {
+    const fed = prepared(pixels.data, pixels.width, pixels.height, words.image);
+    show(fed);
+    const [high, wide] = words.axes, why = words.sizes && refusal(words.sizes, { [high]: fed.height, [wide]: fed.width });
+    if (why) return refuse(`The model does not take ${source}: ${why}.`);
+    by("source").textContent = `Of ${source}:`;
     const tensor = new ort.Tensor("float32", fed.data, [1, fed.channels, fed.height, fed.width]);
     const made = await session.run({ [words.input]: tensor });
     const told = Object.fromEntries(session.outputNames.map((name) => [name, tell(name, made[name])]));
     by("answers").replaceChildren(...Object.entries(told).map(([name, each]) => write(name, each)));
     globalThis.told = Object.fromEntries(session.outputNames.map((name) => [name, Array.from(made[name].data, Number)]));
-  } catch (error) {
-    by("answers").replaceChildren();
-    by("source").textContent = `The model does not take ${source}: ${error.message ?? error}`;
+  } catch (error) { // whatever it is, the next picture has its turn
+    refuse(`The model does not take ${source}: ${error.message ?? error}`);
   }
 }
 
