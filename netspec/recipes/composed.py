@@ -14,7 +14,7 @@ from netspec import driver
 from netspec.diagnostics import SpecError, fail
 from netspec.driver import state_of
 from netspec.emit.resolved_spec import build_resolved_tree
-from netspec.layers.common.ensembles import PROBABILITY_HEADS, mean_of, shares_of
+from netspec.layers.common.ensembles import PROBABILITY_HEADS, heads_at_places, mean_of, shares_of
 from netspec.read_options import Reading
 from netspec.recipes.made_run import write_made_run
 from netspec.recipes.members import Member, find_scoring, is_normalised
@@ -183,7 +183,19 @@ def training(member: Member, said: Mapping[str, Any]) -> dict[str, Any]:
         for value in member.typed.graph.outputs
     )
     if classifies:
-        found["loss"] = [dict(head) for head in PROBABILITY_HEADS]
+        found["loss"] = measures(member, said.get("loss"))
     elif said.get("loss") is not None:
         found["loss"] = said["loss"]
     return found
+
+
+def measures(member: Member, said: Any) -> list[dict[str, Any]]:
+    """What measures the mean of the members' shares: where classes stand at places, of a picture or in
+    time, what measured theirs.
+    """
+    outputs = member.typed.graph.outputs
+    if len(outputs) != 1 or member.typed.types[outputs[0]].rank == 2:
+        return [dict(head) for head in PROBABILITY_HEADS]
+    judge = find_scoring(member, outputs[0]) or outputs[0].node
+    axis = judge.layer.__dict__.get("axis", 1) if judge is not None else 1
+    return heads_at_places(outputs[0].name, said if isinstance(said, list) else [], axis)

@@ -11,10 +11,12 @@ import pytest
 from netspec.data.sources.digits import open_digits
 from netspec.diagnostics import SpecError
 from netspec.recipes.bag import bag
-from netspec.recipes.composed import compose
+from netspec.recipes.composed import compose, write_composed
 from netspec.recipes.members import load_members
 from netspec.training.run.folder import load_run
 from netspec.training.session import train_program
+from netspec.training.test import measure
+from tests.seeing.runs import train_kind
 from tests.training.specs import LAYERS, Line, program
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
@@ -87,6 +89,17 @@ def test_a_bag_answers_the_mean_of_its_runs(
     assert json.loads(line.out)[0]["outputs"]["prob"]["top"][0]["class"] in map(str, range(10))
     assert line("bag", *(runs / name for name in names), "--run", tmp_path / "bag") == 1
     assert "NS677" in line.err
+
+
+@pytest.mark.parametrize("kind", ["segmentation", "text"])
+def test_classes_at_places_are_measured_as_the_members_measured_them(kind: str, tmp_path: Path) -> None:
+    """A run twice is the run: the same loss and metrics, by the axis of its classes."""
+    run = train_kind(kind, tmp_path)
+    write_composed(compose(load_members([run, run]), [0.5, 0.5], "twice"), tmp_path / "bag", {})
+    once, twice = (measure(folder, device="cpu").metrics for folder in (run, tmp_path / "bag"))
+    assert {"loss", "accuracy"} <= {*twice} and ("iou" in once) == ("iou" in twice)
+    assert twice["loss"] == pytest.approx(once["loss"], abs=1e-5)
+    assert all(twice[name] == pytest.approx(once[name], abs=1e-6) for name in {*once} & {*twice} - {"loss"})
 
 
 def test_scores_become_shares_before_they_are_averaged(runs: Path, tmp_path: Path) -> None:
