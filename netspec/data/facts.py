@@ -69,6 +69,11 @@ def check_facts(facts: dict[str, Any]) -> Mapping[str, Any]:
             raise JsonError(f"{word} must be true or false")
     for word in ("mean", "std"):
         check_numbers(word, facts.get(word, []))
+    letters, length = facts.get("alphabet", "A"), facts.get("length")
+    if not isinstance(letters, str) or not letters.isascii() or not letters.isalpha():
+        raise JsonError("alphabet must be letters")
+    if length is not None and (type(length) is not int or length < 1):
+        raise JsonError(f"length must be a whole number of letters: it is {length!r:.40}")
     if not isinstance(facts.get("field", ""), str):
         raise JsonError("field must be a name")
     columns = facts.get("columns", [])

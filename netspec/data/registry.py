@@ -75,9 +75,7 @@ SOURCES: dict[str, Opener] = {
     "lmdb": lambda section, split, place: open_lmdb(
         section, split, place.root, place.file_contract, place.allow_outside
     ),
-    "sequences": lambda section, split, place: open_sequences(
-        section, split, place.root, place.classes, place.allow_outside
-    ),
+    "sequences": open_sequences,
     "table": open_table,
     "text": lambda section, split, place: open_text(
         section, split, place.root, place.classes, place.allow_outside

@@ -46,11 +46,15 @@ OF_ENDING = {
     ".npz": "npz",
     ".h5": "hdf5",
     ".hdf5": "hdf5",
+    ".tar": "webdataset",
+    ".mdb": "lmdb",
     **dict.fromkeys(ENDS, "sequences"),
 }
 """Files that are named as they are, by their ending, beside pictures: the source that reads
 each.
 """
+STORE = "data.mdb"
+"""What the folder of an LMDB store holds."""
 
 
 class Taken(NamedTuple):
@@ -85,6 +89,8 @@ def source_of(path: str, facts: Mapping[str, Any] = {}) -> str | None:
     kind = OF_ENDING.get(Path(path.removesuffix(".gz")).suffix.lower())
     if kind == "csv" and any("form" in each for each in facts.get("columns", ())):
         kind = "table"
+    if (Path(path) / STORE).is_file():
+        return f"lmdb:{path}"
     return f"{kind}:{path}" if kind and Path(path).is_file() else None
 
 
@@ -96,12 +102,18 @@ def from_words(
     remarks: Remarks | None = None,
 ) -> Iterator[Sample]:
     """Samples that words of the command line name: pictures, sounds, files of samples, folders and
-    patterns of them. read: what came by standard input, for the word -.
+    patterns of them. read: what came by standard input, for the word -. Of several files, one that
+    cannot be read at all is a sample with the reason.
     """
     for word in words:
         source = source_of(word, facts)
         if source is not None:
-            yield from from_data(source, None, "all", taken, facts)
+            try:
+                yield from from_data(source, None, "all", taken, facts)
+            except SpecError as error:
+                if len(words) == 1:
+                    raise
+                yield Sample(word, error=error.diagnostics[0])
         elif takes_sounds(taken):
             yield from from_sounds([word], taken, facts)
         else:
@@ -221,7 +233,8 @@ def from_data(
     allow_code: bool = False,
 ) -> Iterator[Sample]:
     """Sample `number` of a source, or all of them: `digits`, or with a place, `images:folder`. A
-    net of several inputs takes the fields of their names. facts: what the training data fixed.
+    net of several inputs takes the fields of their names. facts: what the training data fixed. Of
+    all samples, those that cannot be taken have the reason in place of arrays.
 
     Raises SpecError NS685 (no such index), NS121 (a Python source without allow_code), NS640 to
     NS663.
@@ -231,8 +244,12 @@ def from_data(
     shape, contract, _ = next(iter(taken.values()), Taken(()))
     section = DataSection(source=kind, path=path or None)
     place = Place(Path.cwd(), shape, contract, None, allow_outside=True, allow_code=allow_code, facts=facts)
-    place = place._replace(predicting=True)
+    faults: list[Diagnostic] = []
+    place = place._replace(predicting=True, faults=faults if number is None else None)
     source = open_source(section, split, place)
+    if faults:
+        reasons = source.left_out or [each.fact for each in faults]
+        yield from (Sample(source.name, error=Diagnostic(faults[0].code, why)) for why in reasons)
     if number is not None and not 0 <= number < len(source):
         raise fail("NS685", f"index {number} of {len(source)} samples", path=source.name)
     fields = bind(source, taken, {})

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,31 @@ def test_a_net_of_several_inputs_takes_the_fields_of_their_names(home: Path) -> 
     assert [each["outputs"]["sum"]["values"] for each in found] == [[11, 22], [33, 44]]
     refused = ask("two.onnx", "photos/cat/0.png").exception
     assert isinstance(refused, SpecError) and refused.diagnostics[0].code == "NS685"
+
+
+def test_shards_are_predicted_as_the_pictures_in_them(home: Path) -> None:
+    """A sample that cannot be taken costs its line."""
+    files = [f"photos/{name}/{i}.png" for name in ("cat", "dog") for i in range(2)]
+    with tarfile.open("s.tar", "w") as shard:
+        for number, file in enumerate(files):
+            for end, data in (("png", Path(file).read_bytes()), ("cls", b"1")):
+                member = tarfile.TarInfo(f"{number}.{end}")
+                member.size = len(data) * (number != 2)
+                shard.addfile(member, io.BytesIO(data))
+    broken, *found = told("net.onnx", "s.tar")
+    assert broken["error"]["code"] == "NS632" and "2: its .png is empty" in broken["error"]["message"]
+    own = told("net.onnx", *files)
+    del own[2]
+    assert [each["outputs"] for each in found] == [each["outputs"] for each in own]
+
+
+def test_a_store_is_known_by_its_folder_and_its_file(tmp_path: Path) -> None:
+    from netspec.data.samples import source_of
+
+    store = Path(__file__).parents[1] / "data/caffe/data_lmdb"
+    assert source_of(str(store)) == f"lmdb:{store}"
+    assert source_of(str(store / "data.mdb")) == f"lmdb:{store / 'data.mdb'}"
+    assert source_of(str(tmp_path)) is None
 
 
 def test_a_fasta_file_is_scored(home: Path) -> None:

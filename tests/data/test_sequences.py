@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from netspec import driver
+from netspec.data.facts import check_facts
 from netspec.data.registry import Place, open_source
+from netspec.data.samples import Taken, from_words
 from netspec.data.source import Source
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.train import DataSection
 from netspec.source import Source as Text
+from netspec.strict_json import JsonError
 
 ROOMY = ">a one\nACG\nTN\n\n>b two\nac\n"
 
@@ -203,3 +206,49 @@ def test_a_wrong_label_is_shown_where_the_table_has_it(tmp_path: Path, cell: str
         opened(tmp_path, labels="one.csv")
     (found,) = error.value.diagnostics
     assert found.code == "NS654" and found.fact.startswith("line 3") and said in found.fact
+
+
+@pytest.mark.torch
+def test_what_training_knew_of_letters_holds_for_a_file_to_predict(tmp_path: Path) -> None:
+    """Its alphabet, and how many letters the net takes: shorter ones are filled, longer ones and broken
+    ones cost their line, and labels that some lack are not asked for.
+    """
+    facts = dict(opened(tmp_path, ">a 1\nACGT\n>b 0\nAAAC\n", alphabet="TGCA").facts)
+    (tmp_path / "new.fa").write_text(">c label=1\nAC\n>d\nACGTA\n>e\nAC1T\n>f\nGGGG\n")
+    taken = {"data": Taken((4, 4))}
+    samples = list(from_words([str(tmp_path / "new.fa")], taken, check_facts(facts)))
+    said = [each.error and (each.error.code, each.error.fact) for each in samples]
+    assert said[0] is not None and said[0][0] == "NS645" and "line 6: 'AC1T'" in said[0][1]
+    assert said[2] == ("NS652", "the input takes 4 letters, d has 5") and [said[1], said[3]] == [None, None]
+    first = samples[1].arrays["data"][0]
+    np.testing.assert_array_equal(first[:, 1:3], [[0, 0], [0, 0], [0, 1], [1, 0]])  # A is the last of TGCA
+    assert (first[:, [0, 3]] == 0.25).all() and samples[1].label is None
+    other = str(tmp_path / "none.fa")
+    (tmp_path / "none.fa").write_text("no header\n")
+    assert [each.error is None for each in from_words([other, other], taken)] == [False, False]
+    with pytest.raises(SpecError, match="NS645"):
+        list(from_words([other], taken))
+
+
+def test_sequences_are_as_long_as_the_input_takes(tmp_path: Path) -> None:
+    """And as the longest where one is longer, which the input then refuses; `length:` cuts."""
+    (tmp_path / "x.fa").write_text(">a\nACGT\n>b\nAC\n")
+    for room, words, side in (
+        ((4, 6), {}, 6),
+        ((4, 3), {}, 4),
+        ((4, 3), {"length": 3}, 3),
+        ((4, None), {}, 4),
+    ):
+        section = DataSection(source="sequences", path="x.fa", **words)
+        found = open_source(section, "all", Place(tmp_path, room))
+        assert found.fields["data"].shape == (4, side), (room, words)
+    kept = open_source(
+        DataSection(source="sequences", path="x.fa"), "all", Place(tmp_path, facts=found.facts)
+    )
+    assert kept.fields["data"].shape == (4, 4)
+
+
+@pytest.mark.parametrize("fact", [{"alphabet": 3}, {"alphabet": "A1"}, {"length": 0}, {"length": "4"}])
+def test_facts_of_letters_are_checked(fact: dict[str, Any]) -> None:
+    with pytest.raises(JsonError):
+        check_facts(fact)

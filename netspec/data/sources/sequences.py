@@ -6,13 +6,15 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from netspec.data.faulty import Faulty
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
+from netspec.data.place import Place
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
 from netspec.data.sources.csv import is_number, labels_of, odd_labels, read_rows, tell_odd
 from netspec.data.tables.columns import is_finite
@@ -90,22 +92,21 @@ class Sequences(Source):
         return {key: np.asarray(values) for key, values in self.batch(np.arange(len(self))).items()}
 
 
-def open_sequences(
-    section: DataSection,
-    split: str | None,
-    root: Path,
-    classes: Sequence[str] | None = None,
-    allow_outside: bool = False,
-) -> Source:
+def open_sequences(section: DataSection, split: str | None, place: Place) -> Source:
     """The sequences of a FASTA file, or of all of a folder, whose names without their ending are
     then the classes. Files may be packed (.gz). `on_error: skip` leaves out what cannot be read,
     or has no label.
 
     Of one file labels are, by id, the other columns of the table `labels:`, else in each header
     what stands behind `label=`, or behind the word that `label:` names, else its last word. Without
-    any there is no label, as to predict. Raises SpecError NS641 (section), NS643, NS645 (no FASTA),
-    NS650, NS654 (labels that are not there, or no numbers, all of them), NS663.
+    any there is no label, as to predict. The alphabet and `length:` of the training data hold for
+    all other data; without `length:` sequences are made as long as the input takes, or as the
+    longest. Raises SpecError NS641 (section), NS643, NS645 (no FASTA), NS650, NS652 (one to predict
+    is longer than the input takes), NS654 (labels that are not there, or no numbers, all of them),
+    NS663.
     """
+    root, allow_outside, classes = place.root, place.allow_outside, place.classes
+    section = as_trained(section, place.facts)
     if section.path is None:
         raise fail("NS641", "source sequences needs `path:`, a FASTA file or a folder of them")
     path = resolve_path(section.path, root, allow_outside)
@@ -129,15 +130,39 @@ def open_sequences(
     else:
         labels, names = None, None
         marks = find_marks(entries, section, path, root, allow_outside)
-        if marks is not None:
+        if marks is not None and not (place.predicting and marks.odd):  # some are to be found out
             kept, lost = sift_marks(marks, section.on_error == "skip")
             labels, names = labels_of_marks(marks, kept, classes)
             entries, left_out = [entries[n] for n in kept], (*left_out, *lost)
-    codes = encode(entries, section.alphabet, section.length)
-    source = Sequences(str(path), codes, section.alphabet, labels)
+    most = section.length or room_of(place)
+    faults_of = {} if section.length or not place.predicting else judge_lengths(entries, most, str(path))
+    longest = max(len(entry.letters) for entry in entries)
+    side = most if most and (section.length or place.predicting) else max(most or 0, longest)
+    source = Sequences(str(path), encode(entries, section.alphabet, side), section.alphabet, labels)
     source.classes, source.left_out = names, left_out
     source.places = [f"{entry.name}, line {entry.line}" for entry in entries]
-    return split_source(source, split)
+    source.facts = {"alphabet": section.alphabet, "length": section.length}
+    return split_source(Faulty(source, faults_of) if faults_of else source, split)
+
+
+def as_trained(section: DataSection, facts: Mapping[str, Any]) -> DataSection:
+    """A section with the alphabet and the length of the training data, where these are known."""
+    known = {word: facts[word] for word in ("alphabet", "length") if facts.get(word) is not None}
+    return section.replace(**known)
+
+
+def room_of(place: Place) -> int | None:
+    """How many letters the input takes, where it says that."""
+    return place.shape[-1] if place.shape and len(place.shape) == 2 else None
+
+
+def judge_lengths(entries: Sequence[Entry], most: int | None, path: str) -> dict[int, SpecError]:
+    """NS652 for each sequence that is longer than the input takes."""
+    return {
+        n: fail("NS652", f"the input takes {most} letters, {each.name} has {len(each.letters)}", path=path)
+        for n, each in enumerate(entries)
+        if most and len(each.letters) > most
+    }
 
 
 def check_alphabet(section: DataSection) -> None:
@@ -244,7 +269,7 @@ def find_marks(
         if not all(each is not None and is_number(each) for each in said):
             return None  # words behind a name mostly describe it
     odd = {
-        n: f"line {entry.line}: the header of {entry.name} has no {key}"
+        n: f"line {entry.line}: the header of {entry.name or 'a sequence without a name'} has no {key}"
         for n, (entry, word) in enumerate(zip(entries, said, strict=True))
         if word is None
     }
@@ -295,7 +320,7 @@ def labels_of_marks(
     return np.array(cells, np.float32), None
 
 
-def encode(entries: Sequence[Entry], alphabet: str, length: int | None) -> Array:
+def encode(entries: Sequence[Entry], alphabet: str, side: int) -> Array:
     """The channel of each letter, (n, L) uint8; len(alphabet) for others and outside. Longer ones
     lose both ends alike, shorter ones are filled at both.
     """
@@ -307,7 +332,6 @@ def encode(entries: Sequence[Entry], alphabet: str, length: int | None) -> Array
         channel[ord("U")] = alphabet.index("T")  # RNA written for DNA, and the other way
     elif "U" in alphabet and "T" not in alphabet:
         channel[ord("T")] = alphabet.index("U")
-    side = length or max(len(entry.letters) for entry in entries)
     codes = np.full((len(entries), max(side, 1)), k, np.uint8)
     for row, entry in zip(codes, entries, strict=True):
         own = channel[np.frombuffer(entry.letters.encode("ascii"), np.uint8)]

@@ -185,8 +185,8 @@ class DataSection(Record):
         default=None,
         ge=1,
         doc=(
-            "sequences: letters in a sample, by default those of the longest; longer ones lose both ends,"
-            " shorter ones are filled; audio: samples of a sound, by default those that the input takes;"
+            "sequences: letters in a sample, by default those that the input takes, else of the longest; longer"
+            " ones lose both ends, shorter ones are filled; audio: samples of a sound, by default those that the input takes;"
             " longer ones are cut, shorter ones filled with silence, in training at a random place, else in"
             " the middle"
         ),
