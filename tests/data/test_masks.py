@@ -217,3 +217,37 @@ def test_classes_of_which_no_pixel_is_are_told(tmp_path: Path) -> None:
     source.classes = None
     (found,) = judge_masks(source, part, {"label": LabelRule(4, (255,))})
     assert (found.code, found.fact) == ("NS668", "the training data have no pixel of 2")
+
+
+@pytest.mark.parametrize(
+    ("pictures", "masks", "mode", "end", "said"),
+    [
+        ("images", "masks", "L", ".png", True),
+        ("JPEGImages", "SegmentationClass", "P", ".png", True),
+        ("train/x", "train/x_gt", "RGB", "_mask.png", True),
+        ("no_mask", "mask", "photo", ".png", False),
+        ("without_masks", "with_masks", "L", ".png", False),
+        ("images", "masks", "L", "_other.png", False),
+        ("images", "pictures", "L", ".png", False),
+    ],
+)
+def test_pictures_and_their_masks_are_no_two_classes(
+    tmp_path: Path, pictures: str, masks: str, mode: str, end: str, said: bool
+) -> None:
+    """Called as masks are, a file for each picture, few colours: all three."""
+    for number in range(3):
+        for folder, name in ((pictures, f"{number}.png"), (masks, f"{number}{end}")):
+            path = tmp_path / "d" / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            values = np.arange(300, dtype=np.int64).reshape(10, 30) * 7919 % 65536
+            drawn = np.stack([values % 256, values // 256, values % 251], -1).astype(np.uint8)
+            few = Image.fromarray(np.resize(np.arange(3, dtype=np.uint8), (10, 30)))
+            (few.convert(mode) if folder == masks and mode != "photo" else Image.fromarray(drawn)).save(path)
+    section = DataSection(source="images", path="d")
+    if not said:
+        assert len(open_source(section, "all", Place(tmp_path)).classes or ()) == 2
+        return
+    with pytest.raises(SpecError) as error:
+        open_source(section, "all", Place(tmp_path))
+    (found,) = error.value.diagnostics
+    assert found.code == "NS664" and f"masks: {tmp_path / 'd' / masks}" in found.notes[0]

@@ -17,6 +17,7 @@ from PIL import Image
 from netspec.data.folder_layout import SHOWN, Classes, check_link, entries_of, is_folder, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
 from netspec.data.pictures.files import read_encoded
+from netspec.data.pictures.masked import refuse_masks
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
 from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, SpecError, fail
@@ -231,6 +232,8 @@ def open_images(
     if not found:
         raise fail("NS650", "holds no folder per class", path=str(folder))
     files, labels, names = files_by_class(found, classes, roots, PICTURES)
+    if classes is None:
+        refuse_masks(found, files, labels, roots)
     source = ImageFolder(str(folder), files, labels, names, contract, roots)
     source.beside = layout.beside
     if layout.roles:

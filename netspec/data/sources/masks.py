@@ -14,6 +14,7 @@ from PIL import Image
 
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, reading_error, resolve_path, roots_of
+from netspec.data.pictures.masked import key_of
 from netspec.data.source import Array, Field, Rows, Source, split_source
 from netspec.data.sources.image_folder import ImageFile, ImageFolder, image_files, length_of
 from netspec.diagnostics import SpecError, fail
@@ -30,19 +31,6 @@ IGNORED = 255
 """What a pixel counts as whose colour is to be left out: PASCAL VOC's border, and ignore_label
 mostly.
 """
-ENDINGS = (
-    "_mask",
-    "_masks",
-    "_label",
-    "_labels",
-    "_labelids",
-    "_gt",
-    "_seg",
-    "_segmentation",
-    "-mask",
-    "-label",
-)
-"""What stands behind a picture's name in that of its mask, in data that are published so."""
 SHOWN = 6
 MOST = 256
 """Classes that a byte tells apart: masks with fewer are kept at an eighth of the labels' int64."""
@@ -296,9 +284,3 @@ def part_of(top: Path, split: str | None) -> Path:
     if role not in roles:
         raise fail("NS643", f"has parts, but none called {role}", path=str(top))
     return roles[role]
-
-
-def key_of(path: Path, top: Path) -> str:
-    """What a picture and its mask have in common: their place and name, without endings."""
-    key = path.relative_to(top).with_suffix("").as_posix().casefold()
-    return next((key.removesuffix(end) for end in ENDINGS if key.endswith(end)), key)

@@ -1,0 +1,95 @@
+"""Whether what looks like two classes is pictures and their masks. In: class folders and their
+files; out: a finding.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from netspec.data.source import Array
+from netspec.diagnostics import SpecError, fail
+from netspec.file_reading import Roots, open_in
+from netspec.imaging.decode import open_picture
+
+__all__ = ["key_of", "refuse_masks"]
+
+MASKS = frozenset(
+    (
+        "mask",
+        "label",
+        "annotation",
+        "annot",
+        "gt",
+        "groundtruth",
+        "truth",
+        "segmentation",
+        "segmentationclass",
+    )
+)
+"""What folders of masks are called in published data, in the singular."""
+ENDINGS = (
+    "_mask",
+    "_masks",
+    "_label",
+    "_labels",
+    "_labelids",
+    "_gt",
+    "_seg",
+    "_segmentation",
+    "-mask",
+    "-label",
+)
+"""What stands behind a picture's name in that of its mask, in data that are published so."""
+NOT = frozenset(("no", "not", "without", "with", "non"))
+"""Classes of faces are with_mask and without_mask."""
+LOOKED = 8
+"""Masks that are decoded: so many without one picture among them are no chance."""
+COLORS = 64
+"""Masks hold no more: one for each class, and photographs hold more, however small."""
+
+
+def key_of(path: Path, top: Path) -> str:
+    """What a picture and its mask have in common: their place and name, without endings."""
+    key = path.relative_to(top).with_suffix("").as_posix().casefold()
+    return next((key.removesuffix(end) for end in ENDINGS if key.endswith(end)), key)
+
+
+def refuse_masks(
+    classes: Mapping[str, tuple[Path, ...]], files: Sequence[Path], labels: Array, roots: Roots
+) -> None:
+    """Raises SpecError NS664 where one of two classes is called as masks are, holds a file for each
+    of the other's, and these hold few colours: nobody wants to tell pictures from their masks.
+    """
+    named = [name for name in classes if is_called_so(name)]
+    if len(classes) != 2 or len(named) != 1:
+        return
+    (other,) = set(classes) - set(named)
+    by_key: dict[str, dict[str, Path]] = {}
+    for number, (name, (first, *_)) in enumerate(classes.items()):
+        own = (path for path, label in zip(files, labels.tolist(), strict=True) if label == number)
+        by_key[name] = {key_of(path, first): path for path in own if first in path.parents}
+    masks = by_key[named[0]]
+    if not masks or not by_key[other].keys() <= masks.keys():
+        return
+    if all(has_few_colors(path, roots) for path in islice(masks.values(), LOOKED)):
+        words = f"path: {classes[other][0]}, masks: {classes[named[0]][0]}"
+        note = f"to learn the class of each pixel: `data: {{source: images, {words}}}`, and a score for each"
+        fact = f"{named[0]} holds a file of few colours for each picture of {other}: masks, no class"
+        raise fail("NS664", fact, path=str(classes[other][0].parent), notes=(note,))
+
+
+def is_called_so(name: str) -> bool:
+    """Whether each word of a folder's name is one for masks, but for those that say which."""
+    words = re.findall(r"[a-z]+", name.casefold())
+    known = bool(words) and not MASKS.isdisjoint((words[-1], words[-1].removesuffix("s")))
+    return known and len(words) < 3 and words[0] not in NOT
+
+
+def has_few_colors(path: Path, roots: Roots) -> bool:
+    """Whether a picture holds few colours; False where it cannot be read, which is told later."""
+    try:
+        with open_in(path, roots) as file:
+            return open_picture(file, str(path)).getcolors(COLORS) is not None
+    except (OSError, SpecError, ValueError, SyntaxError):
+        return False
