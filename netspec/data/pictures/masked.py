@@ -41,8 +41,6 @@ ENDINGS = (
     "-label",
 )
 """What stands behind a picture's name in that of its mask, in data that are published so."""
-NOT = frozenset(("no", "not", "without", "with", "non"))
-"""Classes of faces are with_mask and without_mask."""
 LOOKED = 8
 """Masks that are decoded: so many without one picture among them are no chance."""
 COLORS = 64
@@ -80,10 +78,10 @@ def refuse_masks(
 
 
 def is_called_so(name: str) -> bool:
-    """Whether each word of a folder's name is one for masks, but for those that say which."""
+    """Whether a folder's name is a word for masks, or one behind another, as in SegmentationClass, x_gt."""
     words = re.findall(r"[a-z]+", name.casefold())
     known = bool(words) and not MASKS.isdisjoint((words[-1], words[-1].removesuffix("s")))
-    return known and len(words) < 3 and words[0] not in NOT
+    return known and len(words) < 3
 
 
 def has_few_colors(path: Path, roots: Roots) -> bool:
