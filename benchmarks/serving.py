@@ -3,8 +3,8 @@
 The loop runs one request at a time, as a program without a server would; the server gets the same requests from a client in a process of
 its own (serving_load.py), over HTTP. Client, server and model share the cores, so the ratio counts what serving costs in all.
 Rounds of both alternate; the median of the rounds' ratios, with their range, is written to results/serving.md. After them: times of
-answers at 0.8 of the load that was served, and at ten times what a slower model can do; with `--minutes N`, memory under a mixed load.
-Where LitServe is installed, it serves the same model by the same onnxruntime, as its documentation has it.
+answers at 0.8 of the load that was served, asked by the same client, and at ten times what a slower model can do. Memory is
+serving_memory.py's. Where LitServe is installed, it serves the same model by the same onnxruntime, as its documentation has it.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper, save
-from serving_load import Answers, ask, drive, fetch, mix
+from serving_load import Answers, fetch, measure
 
 RESULTS = Path(__file__).parent / "results" / "serving.md"
 # name: channels of the three 3x3 convolutions, input height and width, rows in a request
@@ -40,9 +40,9 @@ SECONDS = 3.0
 MIB = 1024**2
 
 
-def build(path: Path, channels: int, size: int) -> None:
+def build(path: Path, channels: int, size: int, seed: int = 0) -> None:
     """Three convolutions, global pooling and a softmax over ten classes, N dynamic."""
-    rng, weights, nodes, x, width = np.random.default_rng(0), {}, [], "data", 3
+    rng, weights, nodes, x, width = np.random.default_rng(seed), {}, [], "data", 3
     for i in range(3):
         weights[f"w{i}"] = rng.standard_normal((channels, width, 3, 3), dtype=np.float32) / np.float32(
             3 * width**0.5
@@ -75,7 +75,7 @@ def loop(session: onnxruntime.InferenceSession, data: np.ndarray) -> tuple[float
 def served(pid: int, port: int, request: bytes, connections: int) -> tuple[float, float]:
     """Requests per second over HTTP, and milliseconds of the server's CPU for each."""
     spent = cpu_of(pid)
-    found = ask(drive, port, [request], connections, SECONDS)
+    found = measure(port, request, connections, SECONDS)
     assert set(found.statuses.tolist()) == {200}, found.statuses
     return found.rate(), (cpu_of(pid) - spent) * 1000 / len(found.statuses)
 
@@ -93,11 +93,11 @@ def request_bytes(data: np.ndarray, path: str = "/v2/models/net/infer") -> bytes
     return frame(header + data.tobytes(), more, path)
 
 
-def json_bytes(data: np.ndarray) -> bytes:
+def json_bytes(data: np.ndarray, path: str = "/v2/models/net/infer") -> bytes:
     """The same, its numbers in JSON, with the digits that float32 has."""
     values = [float(str(x)) for x in data.ravel()]
     tensor = {"name": "data", "datatype": "FP32", "shape": data.shape, "data": values}
-    return frame(json.dumps({"inputs": [tensor]}).encode())
+    return frame(json.dumps({"inputs": [tensor]}).encode(), path=path)
 
 
 def frame(body: bytes, more: str = "", path: str = "/v2/models/net/infer") -> bytes:
@@ -173,17 +173,18 @@ def opened(path: Path) -> Iterator[onnxruntime.InferenceSession]:
 
 class Row(NamedTuple):
     """Medians of a case: the loop's and the server's requests per second; sorted over the rounds, their ratios and the
-    milliseconds of CPU that a request costs above the loop's; rows of a joined run; the load at 0.8 with its answers."""
+    milliseconds of CPU that a request costs above the loop's; rows of a joined run; the answers at 0.8 of the load, asked evenly and
+    at drawn moments."""
 
     looped: float
     served: float
     ratios: Sequence[float]
     above: Sequence[float]
     joined: float
-    paced: Answers
+    paced: Sequence[Answers]
 
 
-def measure(
+def compare(
     case: tuple[int, int, int], make: Callable[[np.ndarray], bytes], connections: int, rounds: int
 ) -> Row:
     channels, size, _ = case
@@ -197,7 +198,10 @@ def measure(
             pairs = [(loop(session, data), served(pid, port, request, connections)) for _ in range(rounds)]
             joined = mean_rows(port)
             rate = statistics.median(found[0] for _, found in pairs)
-            paced = ask(drive, port, [request], 2 * connections, 2 * SECONDS, 0.8 * rate)
+            paced = [
+                measure(port, request, 8 * connections, 2 * SECONDS, 0.8 * rate, drawn)
+                for drawn in (False, True)
+            ]
     above = sorted(b[1] - a[1] for a, b in pairs)
     return Row(
         statistics.median(found[0] for found, _ in pairs), rate, sorted(b[0] / a[0] for a, b in pairs), above, joined, paced
@@ -213,7 +217,7 @@ def overload() -> str:
         request = request_bytes(rows_of(SLOW))
         with serving(path) as (pid, port):
             most, _ = served(pid, port, request, 64)
-            found = ask(drive, port, [request], 512, 4 * SECONDS, 10 * most, False)
+            found = measure(port, request, 512, 4 * SECONDS, 10 * most, patient=False)
     bound = (256 + 2 * 64) / most * 1000  # the queue, the run before it, and the run that an answer is of
     asked = len(found.statuses) / found.span
     return (
@@ -239,7 +243,7 @@ def beside(connections: int) -> str:
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as server:
             try:
                 wait_for(port)
-                found = ask(drive, port, [request], connections, 2 * SECONDS)
+                found = measure(port, request, connections, 2 * SECONDS)
             finally:
                 os.killpg(server.pid, signal.SIGTERM)
     return f"LitServe {version('litserve')}, small model, 1 row, JSON: {found.rate():.0f} requests/s, p50 {found.percentile(50):.0f} ms, p99 {found.percentile(99):.0f} ms."
@@ -258,35 +262,10 @@ def wait_for(port: int) -> None:
             return
 
 
-def remember_memory(minutes: float) -> str:
-    """Memory of a server under what a day brings: small and large, binary and JSON, wrong ones, clients that hang up."""
-    case, samples = CASES["small, 1 row"], list[tuple[float, float]]()
-    many = np.random.default_rng(2).standard_normal((500, 3, 28, 28), dtype=np.float32)
-    requests = [request_bytes(rows_of(case)), json_bytes(rows_of(case)), request_bytes(many), json_bytes(many[:20]),
-                request_bytes(many[:3, :1]), frame(b"{"), frame(b'{"inputs": []}'), request_bytes(many[:7]),
-                b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v2/models/net/config HTTP/1.1\r\nHost: x\r\n\r\n"]  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "net.onnx"
-        build(path, *case[:2])
-        with serving(path) as (pid, port):
-            end = time.monotonic() + minutes * 60
-            count = 0
-            while time.monotonic() < end:
-                count += len(ask(mix, port, requests, min(20.0, end - time.monotonic()), 200.0).statuses)
-                samples.append((time.monotonic() / 3600, memory_of(pid)))
-    later = np.array(samples[len(samples) // 4 :])  # the first quarter fills what is kept
-    slope = np.polyfit(later[:, 0], later[:, 1], 1)[0]
-    return (
-        f"Memory under a mixed load ({minutes:g} minutes, {count} requests, {count / minutes / 60:.0f} each second): {samples[0][1]:.0f} MiB at first,"
-        f" {later[:, 1].max():.0f} at most, slope of the last three quarters {slope:+.1f} MiB an hour."
-    )
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--connections", type=int, default=32)
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--minutes", type=float, default=0.0, help="of mixed load, for memory")
     options.add_argument("--note", default="", help="a sentence on the machine, for the record")
     chosen = options.parse_args()
     cores = f"{len(os.sched_getaffinity(0))} cores, CPU, load {os.getloadavg()[0]:.1f} before"
@@ -297,23 +276,23 @@ def main() -> None:
     if chosen.note:
         lines.append(f"{chosen.note}\n")
     lines += [
-        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run | at 0.8 of that: p50, p99 in ms |",
-        "|---|---|---|---|---|---|---|",
+        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run | at 0.8 of that, evenly: p50, p99 (client late, p99) in ms | the same, drawn |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     kinds = [(name, case, request_bytes) for name, case in CASES.items()]
     kinds.insert(1, ("small, 1 row, JSON", CASES["small, 1 row"], json_bytes))
     for name, case, make in kinds if chosen.rounds else ():
-        row = measure(case, make, chosen.connections, chosen.rounds)
+        row = compare(case, make, chosen.connections, chosen.rounds)
         ratio = f"{statistics.median(row.ratios):.2f} ({row.ratios[0]:.2f} to {row.ratios[-1]:.2f})"
         cost = f"{statistics.median(row.above):.3f} ({row.above[0]:.3f} to {row.above[-1]:.3f})"
-        paced = f"{row.paced.percentile(50):.1f}, {row.paced.percentile(99):.1f}"
+        paced = " | ".join(
+            f"{p.percentile(50):.1f}, {p.percentile(99):.1f} ({p.lateness(99):.1f})" for p in row.paced
+        )
         lines.append(f"| {name} | {row.looped:.0f} | {row.served:.0f} | {ratio} | {cost} | {row.joined:.1f} | {paced} |")  # fmt: skip
         print(lines[-1], flush=True)
     more = [overload] if chosen.rounds else []
     if find_spec("litserve") and chosen.rounds:
         more.append(partial(beside, chosen.connections))
-    if chosen.minutes:
-        more.append(partial(remember_memory, chosen.minutes))
     for work in more:
         lines += ["", work()]
         print(lines[-1], flush=True)

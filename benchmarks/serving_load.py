@@ -1,34 +1,41 @@
-"""Clients for benchmarks/serving.py: in, requests as bytes and how they are sent; out, status and seconds of each answer.
+"""Clients for benchmarks/serving.py: in, a request as bytes and how it is sent; out, status and seconds of each answer.
 
-One process, one epoll, no framework: a client that costs as much as the server would be measured in its place. Requests are sent
-by so many connections, each again as soon as it is answered, or at a rate: then the time of an answer counts from the moment at
-which its request was due, whoever was late.
+A client that costs as much as the server would be measured in its place: `measure` builds serving_load.c where there is a C compiler,
+else it has `drive`, one process with one epoll. Requests are sent by so many connections, each again as soon as it is answered, or at a
+rate: then the time of an answer counts from the moment at which its request was due, and what the client itself was late is told apart.
 """
 
 import http.client
 import multiprocessing
 import random
 import select
+import shutil
 import socket
 import struct
+import subprocess
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Answers", "ask", "drive", "fetch", "mix"]
+__all__ = ["Answers", "ask", "drive", "fetch", "find_client", "measure", "mix"]
 
 LENGTH = b"content-length: "
 
 
 class Answers(NamedTuple):
-    """What came back: statuses and seconds, one for each request, and how long it all took."""
+    """What came back: statuses and seconds, one for each request, and how long it all took. late: seconds that the client was late
+    to send each; they are not among those of the answer."""
 
     statuses: np.ndarray
     seconds: np.ndarray
     span: float
+    late: np.ndarray
 
     def rate(self, status: int = 200) -> float:
         return float((self.statuses == status).sum() / self.span)
@@ -37,6 +44,37 @@ class Answers(NamedTuple):
         """Milliseconds below which `q` per cent of such answers came; NaN where there was none."""
         of = self.seconds[self.statuses == status]
         return float(np.percentile(of, q) * 1000) if len(of) else float("nan")
+
+    def lateness(self, q: float) -> float:
+        """Milliseconds below which the client was late for `q` per cent of its requests."""
+        return float(np.percentile(self.late, q) * 1000)
+
+
+@cache
+def find_client() -> str | None:
+    """The program of serving_load.c, built where there is a C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    made = Path(tempfile.mkdtemp()) / "serving_load"
+    subprocess.run(
+        [compiler, "-O2", "-o", made, Path(__file__).with_name("serving_load.c"), "-lm"], check=True
+    )
+    return str(made)
+
+
+def measure(
+    port: int, request: bytes, connections: int, seconds: float, rate: float = 0.0, drawn: bool = False, patient: bool = True
+) -> Answers:  # fmt: skip
+    """Send a request for so long: by the program, or as `drive` does, evenly then. rate: so many a second; 0: as fast as they are
+    answered. drawn: at moments as independent clients have them."""
+    program = find_client()
+    if program is None:
+        return ask(drive, port, [request], connections, seconds, rate or None, patient)
+    words = (program, port, connections, seconds, rate, int(drawn), int(patient))
+    told = subprocess.run(list(map(str, words)), input=request, stdout=subprocess.PIPE, check=True).stdout
+    took, late, statuses = np.frombuffer(told, np.float64).reshape(-1, 3).T
+    return Answers(statuses.astype(int), took, seconds, late)
 
 
 class Line:
@@ -49,11 +87,12 @@ class Line:
     def connect(self) -> None:
         self.socket = socket.create_connection(("127.0.0.1", self.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.due = 0.0
+        self.due = self.freed = self.late = 0.0
         self.came = b""
 
     def send(self, request: bytes, due: float) -> None:
         self.due = due
+        self.late = max(0.0, time.perf_counter() - max(due, self.freed))
         self.socket.sendall(request)
 
     def read(self) -> int:
@@ -93,7 +132,7 @@ def drive(
         return line
 
     free = deque(open_line() for _ in range(connections))
-    told: list[tuple[int, float]] = []
+    told: list[tuple[int, float, float]] = []
     begun = time.perf_counter()
     sent, end = 0, begun + seconds
     while (now := time.perf_counter()) < end or len(free) < connections:
@@ -107,13 +146,15 @@ def drive(
             line = lines[number]
             status = line.read()
             if status:
-                told.append((status, time.perf_counter() - line.due))
+                now = time.perf_counter()
+                told.append((status, now - line.due - line.late, line.late))
                 if status < 0:
                     poll.unregister(number)
                     line = open_line()
+                line.freed = now
                 free.append(line)
-    statuses, took = zip(*told, strict=True)
-    return Answers(np.array(statuses), np.array(took), seconds)
+    statuses, took, late = map(np.array, zip(*told, strict=True))
+    return Answers(statuses, took, seconds, late)
 
 
 def ask(work: Callable[..., Answers], *arguments: object, **words: object) -> Answers:
@@ -157,8 +198,8 @@ def mix(port: int, requests: Sequence[bytes], seconds: float, rate: float) -> An
             line.socket.close()
             line.connect()
         time.sleep(max(0.0, gap - (time.perf_counter() - now)))
-    statuses, took = zip(*told, strict=True)
-    return Answers(np.array(statuses), np.array(took), seconds)
+    statuses, took = map(np.array, zip(*told, strict=True))
+    return Answers(statuses, took, seconds, np.zeros(len(took)))
 
 
 def fetch(port: int, path: str) -> str:

@@ -78,6 +78,7 @@ class Batcher:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()  # they hold this, and so a model that was replaced, until a collector comes
         self._thread.shutdown()
 
     def submit(
@@ -185,13 +186,8 @@ class Batcher:
                 answers, seconds = await loop.run_in_executor(self._thread, run_group, self._runner, group)
             self._pace.note(shape, seconds)
             self.observe(sum(w.rows for w in group), now() - begun, [begun - w.queued for w in group])
-            for waiting, answer in zip(group, answers, strict=True):
-                if waiting.future.done():
-                    continue
-                if isinstance(answer, BaseException):
-                    waiting.future.set_exception(answer)
-                else:
-                    waiting.future.set_result(answer)
+            tell(group, answers)
+            del group, answers  # else they would be kept until the next run
             await asyncio.sleep(0)  # the loop has its turn, also where no run leaves it one
 
     async def _expire(self) -> None:
@@ -226,6 +222,17 @@ class Batcher:
                 others.append(waiting)
         queue.extendleft(reversed(others))
         return group
+
+
+def tell(group: Sequence[Waiting], answers: Sequence[Arrays | BaseException]) -> None:
+    """Give each request of a run its answer, but for those that went away meanwhile."""
+    for waiting, answer in zip(group, answers, strict=True):
+        if waiting.future.done():
+            continue
+        if isinstance(answer, BaseException):
+            waiting.future.set_exception(answer)
+        else:
+            waiting.future.set_result(answer)
 
 
 def split_rows(inputs: Arrays, rows: int, most: int) -> Iterator[tuple[Arrays, int]]:

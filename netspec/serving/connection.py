@@ -90,6 +90,10 @@ class Connection(asyncio.Protocol):
         self.gate.open.discard(self)
         self.free(self.held)
         self.waiting.clear()
+        self.partial = None
+        self.start_request()
+        # It holds this connection in turn: both, and what came, would wait for the collector.
+        del self.parser
         if self.task is not None:
             self.task.cancel()
 

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netspec.serving.answers import encode
@@ -88,11 +89,11 @@ class Service:
         try:
             handler, names = self.routes.find(request.method, request.target)
             return await handler(request, names)
+        # What is raised holds its frames, and so the body: no name that outlives this may hold it in turn.
         except RequestError as error:
-            failed = error
+            return make_refusal(error)
         except Exception as error:
-            failed = report_bug(error)
-        return make_error(str(failed), failed.status, failed.details)
+            return make_refusal(report_bug(error))
 
     async def show_server(self, _request: Request, _names: Names) -> Response:
         return make_json({"name": "netspec", "version": __version__, "extensions": EXTENSIONS})
@@ -241,6 +242,10 @@ class Service:
         return done
 
 
+def make_refusal(error: RequestError) -> Response:
+    return make_error(str(error), error.status, error.details)
+
+
 def show_readiness(names: Names, ready: bool) -> Response:
     return make_json({**names, "ready": ready}, 200 if ready else 503)
 
@@ -258,12 +263,21 @@ def read_body(request: Request) -> dict[str, Any]:
     return found
 
 
-def give_memory_back() -> None:
-    """Ask the C library for what it keeps of memory that was freed, where it can be asked."""
+@cache
+def find_trim() -> Callable[[int], object] | None:
+    """The C library's way to give back what it keeps of memory that was freed, where it has one."""
     import ctypes
 
     with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
+        return trim
+    return None
+
+
+def give_memory_back() -> None:
+    trim = find_trim()
+    if trim is not None:
+        trim(0)
 
 
 def report_bug(error: Exception) -> RequestError:

@@ -102,7 +102,7 @@ def run_each(runner: Runner, group: Sequence[Waiting]) -> list[Arrays | BaseExce
         try:
             answers.append(runner.model.run(waiting.inputs, waiting.outputs))
         except Exception as error:
-            answers.append(error)
+            answers.append(error.with_traceback(None))  # it would hold this frame, and that the answers
     return answers
 
 

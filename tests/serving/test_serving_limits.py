@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import http.client
 import json
@@ -19,9 +20,12 @@ from serving_parts import Halting, Inside, Server, infer, random
 
 from netspec.serving.batcher import Batcher, Batching
 from netspec.serving.config import describe_statistics
+from netspec.serving.connection import Connection
 from netspec.serving.engine import open_model
+from netspec.serving.exchange import Request
 from netspec.serving.limits import Limits, limits_text
 from netspec.serving.protocol import check_values
+from netspec.serving.runs import Waiting
 from netspec.serving.tensors import RequestError
 
 pytestmark = pytest.mark.onnx
@@ -326,6 +330,34 @@ def test_a_client_that_hung_up_is_not_run(models: Path) -> None:
             assert first.result()[0] == 200
         assert len(model.runs) == 1
         assert server.entry.statistics.answers[499] == 1
+
+
+def test_what_was_refused_or_cut_off_is_not_left_to_the_collector(small: Inside) -> None:
+    """A refusal holds its frames, and these the body; a connection its parser, and that the connection: where one holds the other,
+    bodies stay until the collector comes, which here is not called for."""
+    whole = small.request("lenet", data=random(0, 1, 1, 28, 28))
+    wrong = small.request("lenet", data=random(0, 1, 2, 28, 28))
+
+    def count() -> int:
+        return sum(isinstance(o, Request | Connection | Waiting) for o in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = count()
+        for sent in (
+            whole,
+            wrong,
+            wrong[:300] + b"{" * (len(wrong) - 300),
+            b"GET /v2/none HTTP/1.1\r\nHost: x\r\n\r\n",
+        ):
+            assert ask_raw(small.at, sent.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        with socket.create_connection(small.at) as cut:
+            cut.sendall(whole[:2000])
+            small.wait_for(lambda: small.site.gate.bodies > 0)
+        small.wait_for(lambda: count() <= before)
+    finally:
+        gc.enable()
 
 
 def test_timeout_of_a_request(small: Inside) -> None:

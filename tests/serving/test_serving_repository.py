@@ -1,7 +1,9 @@
 """Many models and versions from a folder: which answers, and what takes whose place without a request lost or mixed."""
 
+import gc
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -188,6 +190,26 @@ def test_reloads_under_load_lose_and_mix_nothing(served: tuple[Inside, Path]) ->
     assert min(asked) > 3
     assert ask(server, "a") == 15
     server.wait_for(lambda: not server.site.service.repository.leaving)
+
+
+def test_a_model_that_was_replaced_is_gone_at_once(served: tuple[Inside, Path]) -> None:
+    """Not when a collector comes by, which a server without other garbage calls once a day: a session holds many MB."""
+    server, root = served
+    path = times(root / "c" / "1" / "model.onnx", 2)
+    server.call(server.repository.load("c"))
+    assert ask(server, "c") == 2
+    replaced = weakref.ref(server.repository.find("c").model)
+    gc.collect()
+    gc.disable()
+    try:
+        times(path, 3)
+        server.call(server.repository.load("c"))
+        assert ask(server, "c") == 3
+        server.wait_for(lambda: replaced() is None)
+    finally:
+        gc.enable()
+        server.call(server.repository.unload("c"))
+        path.unlink()
 
 
 def test_new_files_are_seen_where_that_was_asked_for(tmp_path: Path) -> None:

@@ -249,10 +249,10 @@ class Rpc:
         try:
             return await self.run(body, None, lambda answer: make(infer_response=answer))
         except RequestError as error:
-            failed = error
+            words = str(error)  # the error holds its frames, and so the message: it must not outlive this
         except Exception as error:
-            failed = report_bug(error)
-        made: bytes = make(error_message=str(failed)).SerializeToString()
+            words = str(report_bug(error))
+        made: bytes = make(error_message=words).SerializeToString()
         return made
 
 
