@@ -92,10 +92,11 @@ class Connection(asyncio.Protocol):
         self.waiting.clear()
         self.partial = None
         self.start_request()
-        # It holds this connection in turn: both, and what came, would wait for the collector.
+        # Both hold this connection in turn: all that came would wait for the collector.
         del self.parser
-        if self.task is not None:
-            self.task.cancel()
+        task, self.task = self.task, None
+        if task is not None:
+            task.cancel()
 
     def pause_writing(self) -> None:
         self.writing, self.since = True, self.gate.loop.time()

@@ -355,6 +355,12 @@ def test_what_was_refused_or_cut_off_is_not_left_to_the_collector(small: Inside)
         with socket.create_connection(small.at) as cut:
             cut.sendall(whole[:2000])
             small.wait_for(lambda: small.site.gate.bodies > 0)
+        with Halting(small) as model, contextlib.ExitStack() as held:
+            for number in range(2):  # one runs, one waits, when both hang up
+                held.enter_context(socket.create_connection(small.at)).sendall(whole)
+                small.wait_for(lambda: model.runs + len(small.entry.batcher.queue) > number)  # noqa: B023
+            held.close()
+            small.wait_for(lambda: not small.site.gate.bodies)
         small.wait_for(lambda: count() <= before)
     finally:
         gc.enable()
