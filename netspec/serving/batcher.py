@@ -1,7 +1,8 @@
 """Dynamic batching: requests in, each its own outputs out; what queued up while the model ran is
 joined into the next run, and what is too large for one run is split into several.
 
-It never waits for a batch to fill: an idle model runs at once. Requests are joined and split along
+It never waits for a batch to fill: an idle model runs at once, and joins no more than makes a row cheaper.
+A request that would wait longer than it may, by how fast the queue went of late, is refused at once. Requests are joined and split along
 the batch symbol if all else is equal and the model's rows are known to stay apart: then an answer
 depends neither on what else arrives nor on how it was cut.
 """
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from netspec.serving.engine import Model
 from netspec.serving.heads import remember
-from netspec.serving.pace import Pace
+from netspec.serving.pace import RECENT, Pace
 from netspec.serving.runs import Arrays, Runner, Waiting, check_rows, now, run_group
 from netspec.serving.tensors import RequestError
 
@@ -61,6 +62,7 @@ class Batcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._most: dict[object, int] = {}  # rows of a run, by key
+        self._each = 0.0  # seconds that the queue took of late for each request in it
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -90,10 +92,10 @@ class Batcher:
         Raises RequestError, at once or when awaited: 400 and 413 for more than a run or an answer may
         hold, 503 if the queue is full, 504 if it waited too long, else what the run raised.
         """
-        self.check_room()
         longest = self.batching.seconds
         if patience is None or patience > longest:
             patience = longest
+        self.check_room(patience)
         if not self._joins:
             self.check_whole(inputs)
             return self._enqueue(Waiting(inputs, outputs, None, 1, self._future(), now(), patience))
@@ -111,11 +113,18 @@ class Batcher:
         )
         return self._gather(parts, rows)
 
-    def check_room(self) -> None:
-        """Raises RequestError where the queue is full: then a request need not even be read."""
-        if len(self.queue) >= self.batching.limit:
+    def check_room(self, patience: float | None = None) -> None:
+        """Raises RequestError where the queue is full, or so slow that a request would wait longer than
+        its patience, or the longest that any may: then it need not even be read.
+        """
+        ahead = len(self.queue)
+        if ahead >= self.batching.limit:
             words = f"the queue is full: {self.batching.limit} requests are waiting; try again later"
             raise RequestError(words, 503)
+        longest = self.batching.seconds if patience is None else patience
+        if ahead * self._each > longest:
+            words = f"{ahead} requests are waiting, which takes about {ahead * self._each:.2g} seconds"
+            raise RequestError(f"{words}; this one may wait {longest:g}; try again later", 503)
 
     def check_whole(self, inputs: Arrays) -> None:
         """A request that cannot be split must be one run. Raises RequestError."""
@@ -172,19 +181,24 @@ class Batcher:
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
+        busy = False
+        before, count = now(), 0
         while True:
             await self._arrived.wait()
-            group = self._take()
+            if busy and count:
+                self._each += ((now() - before) / count - self._each) / RECENT
+            before, group = now(), self._take()
+            busy, count = bool(self.queue), len(group)
             if not self.queue:
                 self._arrived.clear()
             if not group:
                 continue
-            begun, shape = now(), shape_of(group)
-            if self._pace.is_short(shape):
+            begun, (key, rows) = now(), shape_of(group)
+            if self._pace.is_short(key, rows):
                 answers, seconds = run_group(self._runner, group)
             else:
                 answers, seconds = await loop.run_in_executor(self._thread, run_group, self._runner, group)
-            self._pace.note(shape, seconds)
+            self._pace.note(key, rows, seconds)
             self.observe(sum(w.rows for w in group), now() - begun, [begun - w.queued for w in group])
             tell(group, answers)
             del group, answers  # else they would be kept until the next run
@@ -215,6 +229,7 @@ class Batcher:
                 most = min(waiting.most, self.batching.max_batch)
                 if waiting.key is None:
                     break
+                most = self._pace.rows_worth_joining(waiting.key, most)
             elif waiting.key == group[0].key and rows + waiting.rows <= most:
                 group.append(waiting)
                 rows += waiting.rows
@@ -242,9 +257,9 @@ def split_rows(inputs: Arrays, rows: int, most: int) -> Iterator[tuple[Arrays, i
         yield {name: array[start:stop] for name, array in inputs.items()}, stop - start
 
 
-def shape_of(group: Sequence[Waiting]) -> object:
-    """What the time of a run goes by: runs of some more or fewer rows count as one."""
+def shape_of(group: Sequence[Waiting]) -> tuple[object, int]:
+    """What the time of a run goes by, and its rows."""
     first = group[0]
     if first.key is None:
-        return tuple(array.shape for array in first.inputs.values())
-    return first.key, sum(w.rows for w in group).bit_length()
+        return tuple(array.shape for array in first.inputs.values()), 1
+    return first.key, sum(w.rows for w in group)

@@ -24,17 +24,24 @@ LINGER = 2.0
 AHEAD = 16
 LENGTH = re.compile(rb"[0-9]{1,18}")
 
+# A refused body of more bytes than these is not waited for: that ends the connection, which costs a client more.
+SMALL = 64 * 1024
+
 Answer = Callable[[Request], Awaitable[Response]]
+Look = Callable[[Request], Response | None]
 
 
 class Connection(asyncio.Protocol):
-    """What a loop makes for each client. `answer` makes a Response of a Request and does not raise."""
+    """What a loop makes for each client. `answer` makes a Response of a Request, `look` a refusal of those
+    that are known by their head to be refused; neither raises.
+    """
 
     make, faults, upgrades = choose_parser()
 
-    def __init__(self, gate: Gate, answer: Answer) -> None:
+    def __init__(self, gate: Gate, answer: Answer, look: Look) -> None:
         self.gate = gate
         self.answer = answer
+        self.look = look
         self.parser: Parser = type(self).make(self)
         self.waiting: deque[tuple[Request, bool]] = deque()
         self.task: asyncio.Task[None] | None = None
@@ -125,6 +132,9 @@ class Connection(asyncio.Protocol):
         if not LENGTH.fullmatch(announced):
             self.refuse(make_error("Content-Length must be a number of bytes", 400))
             return
+        if int(announced) > SMALL and (refusal := self.look(self.partial)) is not None:
+            self.refuse(refusal)
+            return
         self.hold(int(announced), int(announced))
         if not self.lingering and self.headers.get(b"expect", b"").lower() == b"100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -144,8 +154,12 @@ class Connection(asyncio.Protocol):
         if self.parts:
             request.body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
         ends = b"close" in self.headers.get(b"connection", b"").lower() or b"upgrade" in self.headers
-        self.waiting.append((request, ends or self.parser.get_http_version() == "1.0"))
+        last = ends or self.parser.get_http_version() == "1.0"
         self.start_request()
+        if self.task is None and (refusal := self.look(request)) is not None:
+            self.tell(request, refusal, last)
+            return
+        self.waiting.append((request, last))
         if len(self.waiting) > AHEAD:
             self.transport.pause_reading()
         if self.task is None:
@@ -172,19 +186,22 @@ class Connection(asyncio.Protocol):
         """Answer what waits, one after the other."""
         while self.waiting:
             request, last = self.waiting.popleft()
-            held = len(request.body)
-            response = await self.answer(request)
-            last = last or self.gate.leaving
-            self.write(response, last, request.method == b"HEAD")
-            self.free(held)
-            if last:
-                self.end()
+            if self.tell(request, await self.answer(request), last):
                 break
             if len(self.waiting) == AHEAD:
                 self.transport.resume_reading()
         self.task = None
         if self.refusal is not None:
             self.refuse(self.refusal)
+
+    def tell(self, request: Request, response: Response, last: bool) -> bool:
+        """Answer a request; whether that was the last answer."""
+        last = last or self.gate.leaving
+        self.write(response, last, request.method == b"HEAD")
+        self.free(len(request.body))
+        if last:
+            self.end()
+        return last
 
     def write(self, response: Response, last: bool, headless: bool = False) -> None:
         self.answered += 1

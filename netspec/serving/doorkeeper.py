@@ -46,9 +46,12 @@ class Doorkeeper:
 
     def respond(self, request: Request, answer: Answer) -> Awaitable[Response]:
         """The answer, or a refusal; with the id of the request, and what a browser wants to know."""
-        if not (self.keys or self.origins or self.log or ID in request.headers):
-            return answer(request)
-        return self.watch(request, answer)
+        if self.concerns(request):
+            return self.watch(request, answer)
+        return answer(request)
+
+    def concerns(self, request: Request) -> bool:
+        return bool(self.keys or self.origins or self.log or ID in request.headers)
 
     async def watch(self, request: Request, answer: Answer) -> Response:
         begun = time.perf_counter()

@@ -174,6 +174,22 @@ class Service:
     def find(self, names: Names) -> Entry:
         return self.repository.find(names["name"], names.get("version"))
 
+    def turn_away(self, request: Request) -> Response | None:
+        """What a request for a model is told that has no room for it, by its head alone; else nothing."""
+        try:
+            handler, names = self.routes.find(request.method, request.target)
+            if handler != self.infer:
+                return None
+            entry = self.find(names)
+        except RequestError:
+            return None
+        try:
+            entry.batcher.check_room()
+        except RequestError as error:
+            entry.statistics.count_answer(error.status, 0.0)
+            return make_refusal(error)
+        return None
+
     async def infer(self, request: Request, names: Names) -> Response:
         entry = self.repository.find(names["name"], names.get("version"))
         with Asked(entry):

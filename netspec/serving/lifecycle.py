@@ -59,7 +59,13 @@ class Site:
         self.tasks: list[asyncio.Task[None]] = []
 
     def connect(self) -> Connection:
-        return Connection(self.gate, self.respond)
+        return Connection(self.gate, self.respond, self.look)
+
+    def look(self, request: Request) -> Response | None:
+        """A refusal that needs neither a body nor a turn of the loop; none where the door has a word to say."""
+        if self.ways.door is not None and self.ways.door.concerns(request):
+            return None
+        return self.service.turn_away(request)
 
     def respond(self, request: Request) -> Awaitable[Response]:
         if self.ways.door is None:

@@ -1,5 +1,5 @@
 """How long runs of a model take, by their shape: in, the seconds of each; out, whether the next is so
-short that handing it to a thread would take longer. Runs nothing.
+short that handing it to a thread would take longer, and how many rows are worth joining. Runs nothing.
 """
 
 from netspec.serving.heads import remember
@@ -14,22 +14,55 @@ QUICK = 0.005
 # the model is taken to be short for a while.
 STALL, WARY = 0.25, 60.0
 RECENT = 8
+# Who is in a run waits for all of it. More rows are joined where each of them costs less by that, or the run is
+# so short that nobody minds; one run in so many is twice as large, and one half as large, since a measurement
+# can be wrong.
+GAIN, SOON, TRIED = 0.9, 0.002, 64
 
 
 class Pace:
-    """The usual seconds of a run for each shape that was seen; the oldest shape is forgotten first."""
+    """The usual seconds of a run for each shape that was seen, which is what its rows are and the next
+    power of two to their number; the oldest shape is forgotten first.
+    """
 
     def __init__(self, quick: float = QUICK) -> None:
         self.quick = quick
-        self.usual: dict[object, float] = {}
+        self.usual: dict[tuple[object, int], float] = {}  # of one row
         self.wary = 0.0
+        self.asked = 0
 
-    def is_short(self, shape: object) -> bool:
+    def is_short(self, key: object, rows: int) -> bool:
         """Whether a run of this shape was measured, and is short. One that was not may take any time."""
-        return self.usual.get(shape, self.quick) < self.quick and now() >= self.wary
+        each = self.usual.get((key, rows.bit_length()))
+        return each is not None and each * rows < self.quick and now() >= self.wary
 
-    def note(self, shape: object, seconds: float) -> None:
+    def note(self, key: object, rows: int, seconds: float) -> None:
         if seconds > STALL:
             self.wary = now() + WARY
-        before = self.usual.get(shape, seconds)
-        remember(self.usual, shape, before + (seconds - before) / RECENT)
+        shape, each = (key, rows.bit_length()), seconds / rows
+        before = self.usual.get(shape, each)
+        recent = RECENT if each > before else 2  # a run is late by chance, never early
+        remember(self.usual, shape, before + (each - before) / recent)
+
+    def rows_worth_joining(self, key: object, most: int) -> int:
+        """At most `most`; fewer where runs of more rows were seen to take as long for each. A smaller run
+        that was never made is taken to cost what the next larger one does, and so is tried.
+        """
+        best = each = None
+        known = chosen = most.bit_length()
+        for size in range(chosen, 0, -1):
+            each = self.usual.get((key, size), each)
+            if each is None:
+                continue
+            if each * ((1 << size) - 1) < SOON:
+                break
+            if best is None:
+                known = chosen = size
+            elif each * GAIN <= best:
+                chosen = size
+            best = each if best is None else min(best, each)
+        if chosen == known:
+            return most
+        self.asked += 1
+        chosen += {0: 1, TRIED // 2: -1 if chosen > 1 else 0}.get(self.asked % TRIED, 0)
+        return min(most, (1 << chosen) - 1)

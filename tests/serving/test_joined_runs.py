@@ -165,16 +165,106 @@ def test_a_run_that_is_known_to_be_short_needs_no_thread() -> None:
 
 def test_the_usual_seconds_of_a_run() -> None:
     pace = Pace(quick=0.01)
-    assert not pace.is_short("shape")
-    pace.note("shape", 0.002)
-    assert pace.is_short("shape")
-    pace.note("shape", 0.05)  # one that is late by chance
-    assert pace.is_short("shape")
-    pace.note("shape", 0.05)
-    assert not pace.is_short("shape")
+    assert not pace.is_short("key", 4)
+    pace.note("key", 4, 0.002)
+    assert pace.is_short("key", 4)
+    pace.note("key", 4, 0.05)  # one that is late by chance
+    assert pace.is_short("key", 4)
+    pace.note("key", 4, 0.05)
+    assert not pace.is_short("key", 4)
     for _ in range(9):
-        pace.note("shape", 0.002)
-    assert pace.is_short("shape")
+        pace.note("key", 4, 0.002)
+    assert pace.is_short("key", 4)
+    assert not pace.is_short("key", 8)  # another shape
+
+
+@pytest.mark.parametrize(
+    ("each", "rows"),
+    [
+        ((0.003, 0.003, 0.003, 0.003), 1),  # joining makes nothing cheaper
+        ((0.0015, 0.0015, 0.0015, 0.0015), 3),  # runs below 2 ms are joined all the same
+        ((0.004, 0.002, 0.001, 0.001), 7),
+        ((0.004, 0.002, 0.001, 0.0005), 64),
+        ((0.0001, 0.0001, 0.0001, 0.0001), 64),
+        ((0.003,), 64),  # more was never tried
+    ],
+)
+def test_rows_that_make_no_row_cheaper_are_not_joined(each: Sequence[float], rows: int) -> None:
+    """each: seconds of a row in runs of 1, 2, 4, 8 rows."""
+    pace = Pace()
+    for size, seconds in enumerate(each):
+        pace.note("key", 1 << size, seconds * (1 << size))
+    assert pace.rows_worth_joining("key", 64) == rows
+    assert pace.rows_worth_joining("key", 2) == min(rows, 2)
+    assert pace.rows_worth_joining("other", 64) == 64
+    others = {min(64, rows * 2 + 1), rows // 2 or 1} if rows < 64 else set()
+    assert {pace.rows_worth_joining("key", 64) for _ in range(64)} == {
+        rows,
+        *others,
+    }  # a measurement can be wrong
+
+
+def test_a_smaller_run_is_tried_where_a_larger_one_is_long() -> None:
+    """Where all come in runs of 16, it would never be seen that they need not."""
+    pace, seen = Pace(), list[int]()
+    pace.note("key", 1, 0.01)  # the first, which is slow
+    pace.note("key", 16, 0.048)
+    for _ in range(400):
+        seen.append(pace.rows_worth_joining("key", 64))
+        pace.note("key", min(seen[-1], 16), 0.003 * min(seen[-1], 16))
+    assert seen[:3] == [3, 3, 3] and seen[-1] == 1
+
+
+class Timed(Doubling):
+    """Each row takes ten milliseconds of a clock of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self.time = 0.0
+        for name in ("batcher", "runs", "pace"):
+            monkeypatch.setattr(f"netspec.serving.{name}.now", lambda: self.time)
+
+    def run(self, inputs: Any, outputs: Sequence[str]) -> dict[str, Any]:
+        self.time += 0.01 * len(inputs["x"])
+        return super().run(inputs, outputs)
+
+
+@pytest.mark.parametrize(("batch", "patience", "bound"), [(4, 0.2, 0.24), (1, 0.2, 0.21), (4, 0.1, 0.14)])
+def test_at_ten_times_its_load_nobody_waits_longer_than_he_may(
+    monkeypatch: pytest.MonkeyPatch, batch: int, patience: float, bound: float
+) -> None:
+    """Ten requests come while one is run. Who is taken has his answer within his patience and a run; who would not, is told as soon
+    as he asks, and hardly anybody only after he has waited."""
+    model = Timed(monkeypatch)
+    told: dict[int, list[float]] = {200: [], 503: [], 504: []}
+
+    async def ask(batcher: Batcher) -> None:
+        begun = model.time
+        try:
+            await batcher.submit({"x": np.ones(1)}, ["y"])
+            status = 200
+        except RequestError as error:
+            status = error.status
+        told[status].append(model.time - begun)
+
+    async def work() -> None:
+        batcher = Batcher(model, Batching(batch, 1000, seconds=patience), lambda *run: None)  # type: ignore[arg-type]
+        batcher._pace = Pace(quick=10.0)
+        batcher.start()
+        asked = []
+        for _ in range(300):
+            before = model.time
+            asked += [asyncio.ensure_future(ask(batcher)) for _ in range(10 * batch)]
+            while model.time == before:
+                await asyncio.sleep(0)
+        await asyncio.gather(*asked)
+        await batcher.stop()
+
+    asyncio.run(work())
+    assert len(told[200]) > 250
+    assert max(told[200]) <= bound + 1e-9
+    assert max(told[503]) <= 0.01 * batch + 1e-9  # the run that was under way
+    assert len(told[504]) < len(told[503]) / 20
 
 
 def test_the_loop_has_its_turn_between_short_runs() -> None:

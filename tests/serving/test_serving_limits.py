@@ -6,6 +6,7 @@ import gc
 import gzip
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -261,6 +262,14 @@ def test_a_request_for_which_there_is_no_room_is_not_read(models: Path) -> None:
             server.wait_for(lambda: len(server.entry.batcher.queue) == 1)
             found = server.post("/v2/models/lenet/infer", b"{")
             assert found == (503, "the queue is full: 1 requests are waiting; try again later")
+            # A long body is not waited for; after a short one the connection goes on.
+            head = b"POST /v2/models/lenet/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+            assert ask_raw(server.at, head % 100_000).startswith(b"HTTP/1.1 503 ")
+            sent = (
+                head % 1 + b"{"
+            ) * 2 + b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            assert re.findall(rb"HTTP/1.1 (\d+)", ask_raw(server.at, sent)) == [b"503", b"503", b"200"]
+            assert server.entry.statistics.answers[503] == 4
             model.go.set()
             assert [each.result()[0] for each in (first, second)] == [200, 200]
         assert server.post("/v2/models/lenet/infer", b"{")[0] == 400
