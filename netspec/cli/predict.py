@@ -234,7 +234,10 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     from netspec.imaging.words import contract_of
     from netspec.serving.engine import open_model
     from netspec.serving.predict import find_boxes, image_words, run_model
+    from netspec.serving.trial import try_apart
 
+    if allow_uncertified:
+        try_apart(path, device)
     model = open_model(path, device, allow_uncertified=allow_uncertified)
     taken = {
         each.name: Taken(

@@ -315,6 +315,7 @@ CODES: dict[str, Code] = {
     "NS746": Code("no such version of ONNX's operators"),
     "NS747": Code("gRPC is not installed"),
     "NS760": Code("no form in onnxruntime's own format"),
+    "NS761": Code("onnxruntime does not survive the model"),
     "NS669": Code("the same picture in two places", "warning"),
     "NS670": Code("solver settings do not go together"),
     "NS671": Code("nothing to train"),

@@ -70,12 +70,15 @@ class Gate:
     def hold(self, size: int) -> Iterator[None]:
         """Count so many bytes among the bodies in flight. Raises RequestError (503)."""
         if not self.reserve(size):
-            words = f"the bodies in flight may have {self.limits.max_bodies} bytes together"
-            raise RequestError(f"{words}; try again later", 503)
+            raise self.refusal()
         try:
             yield
         finally:
             self.release(size)
+
+    def refusal(self) -> RequestError:
+        words = f"the bodies in flight may have {self.limits.max_bodies} bytes together"
+        return RequestError(f"{words}; try again later", 503)
 
     def leave(self) -> None:
         """From now on every answer ends its connection, and silent ones are closed."""

@@ -10,10 +10,9 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from netspec.serving import memory
 from netspec.serving.answers import encode
 from netspec.serving.body import inflate
 from netspec.serving.config import describe_config, describe_statistics
@@ -254,7 +253,7 @@ class Service:
             return work()
         async with self.aside:
             done = await asyncio.to_thread(work)
-        give_memory_back()
+        memory.give_back()
         return done
 
 
@@ -277,23 +276,6 @@ def read_body(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RequestError("the request must be a JSON object")
     return found
-
-
-@cache
-def find_trim() -> Callable[[int], object] | None:
-    """The C library's way to give back what it keeps of memory that was freed, where it has one."""
-    import ctypes
-
-    with suppress(AttributeError, OSError, TypeError):
-        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
-        return trim
-    return None
-
-
-def give_memory_back() -> None:
-    trim = find_trim()
-    if trim is not None:
-        trim(0)
 
 
 def report_bug(error: Exception) -> RequestError:

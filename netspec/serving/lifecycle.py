@@ -19,6 +19,7 @@ from netspec.serving.exchange import Request, Response
 from netspec.serving.gate import Gate
 from netspec.serving.http import Service
 from netspec.serving.limits import Limits
+from netspec.serving.memory import keep_little
 from netspec.serving.repository import Repository
 from netspec.serving.rpc.server import Address, Rpc
 
@@ -134,6 +135,7 @@ async def run_server(
     site = Site(repository, limits, ways)
     await site.open(listener)
     freeze_garbage()
+    keep_little()
     with await_signals(loop) as stopped:
         announce()
         await stopped.wait()

@@ -27,7 +27,7 @@ class Limits:
     max_answer: int = limit(256 * MIB, "bytes", "Size of the tensors of one answer; beyond, 413.")
     max_pixels: int = limit(32 * MIB, "pixels", "Pixels of the pictures of a request; beyond, 413.")
     queue: int = limit(256, "requests", "Requests that wait for a model; beyond, 503 at once.")
-    queue_seconds: float = limit(30.0, "seconds", "Wait for a model; beyond, 504.", 0.001)
+    queue_seconds: float = limit(30.0, "seconds", "Wait for a model; beyond, 504, or 503 at once.", 0.001)
     connections: int = limit(1000, "connections", "Open connections; one more closes the one longest silent.")
     head_seconds: float = limit(10.0, "seconds", "Wait for a request's head, or for a first byte.", 0.1)
     body_seconds: float = limit(30.0, "seconds", "Wait for a body, or for a client to read.", 0.1)

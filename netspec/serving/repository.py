@@ -1,8 +1,9 @@
 """The models of a server: name -> versions -> entry, each a loaded model with its queue and its
 statistics. In: where the files lie; out: the entry that answers a request. Knows no HTTP.
 
-A folder is laid out as Triton's: NAME/VERSION/model.onnx. A file that was replaced is checked, loaded
-and tried before it takes the place of the one that answers; what was asked of that one, it answers.
+A folder is laid out as Triton's: NAME/VERSION/model.onnx, or model.ort where there is none. A file that
+was replaced is checked, loaded and tried before it takes the place of the one that answers; what was
+asked of that one, it answers.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from netspec.serving.tensors import NUMPY_TYPES, RequestError
 
 __all__ = ["Asked", "Entry", "Files", "Repository", "find_files", "warm_up"]
 
-MODEL = "model.onnx"
+MODELS = ("model.onnx", "model.ort")
 Files = Mapping[str, Mapping[str, Path]]
 Stamp = tuple[int, int, int]
 
@@ -231,14 +232,16 @@ class Repository:
 
 
 def find_files(root: Path) -> dict[str, dict[str, Path]]:
-    """The model files of a folder in Triton's layout. Raises SpecError NS730 where there is none."""
+    """The model files of a folder in Triton's layout; of a version with both, the ONNX file. Raises SpecError NS730 where there is none."""
     found: dict[str, dict[str, Path]] = {}
-    for path in sorted(root.glob(f"*/*/{MODEL}")):
+    for path in sorted(path for model in MODELS for path in root.glob(f"*/*/{model}")):
         name, version = path.parts[-3], path.parts[-2]
+        if version in found.get(name, ()):
+            continue
         if version.isascii() and version.isdigit() and int(version) > 0 and str(int(version)) == version:
             found.setdefault(name, {})[version] = path
     if not found:
-        raise fail("NS730", f"no NAME/1/{MODEL} lies in it", path=str(root))
+        raise fail("NS730", f"no NAME/1/{MODELS[0]} lies in it", path=str(root))
     return found
 
 

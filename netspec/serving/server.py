@@ -21,6 +21,7 @@ from netspec.serving.lifecycle import Ways, run_loop, run_server
 from netspec.serving.limits import Limits, limits_text
 from netspec.serving.repository import Files, Repository, find_files
 from netspec.serving.rpc.server import Address, check_installed
+from netspec.serving.trial import try_apart
 from netspec.serving.workers import run_workers
 
 __all__ = ["make_batching", "serve"]
@@ -68,7 +69,7 @@ def serve(  # noqa: PLR0913 - the command's options
     Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to NS723 as open_model,
     NS724 (the address cannot be had), NS725 (the name cannot stand in a URL), NS730 (a folder
     without models), NS731 (no keys), NS732 (no certificate for HTTPS), NS733 (a worker ended),
-    NS747 (gRPC is not installed).
+    NS747 (gRPC is not installed), NS761 (onnxruntime does not survive the model).
     """
     if workers > 1 and control:
         raise ValueError("control needs one worker: a request to load a model reaches one of them only")
@@ -109,6 +110,8 @@ def _work(  # noqa: PLR0913 - the command's options
     def open_file(file: Path) -> Model:
         if path.is_dir() and name is None:
             keep_inside(file, path)
+        if allow_uncertified:
+            try_apart(file, device, threads)
         return open_model(file, device, threads, allow_uncertified=allow_uncertified)
 
     with _bind(host, port, shared) as listener:

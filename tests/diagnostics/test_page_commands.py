@@ -55,6 +55,7 @@ NOT_RUN = {
     "NS706": "a net that no size suits is NS308",
     "NS741": "a run is quantized in tests/export/test_quantized.py",
     "NS742": "a run is exported in tests/export/test_quantized.py",
+    "NS761": "a process is ended in tests/serving/test_serving_repository.py",
     "NS760": "weights of 2 GiB; planted in tests/export/test_ort_file.py",
     "NS747": "gRPC is installed where the tests run; tests/serving/test_grpc.py hides it",
     "NS745": "no layer that ships gives words",

@@ -15,7 +15,11 @@ from netspec.exporters.ort_file import convert_to_ort
 from netspec.ort_format import seal_bytes
 from netspec.seal import certificate_of
 from netspec.serving.engine import open_model
+from netspec.serving.limits import Limits
 from netspec.serving.predict import run_model
+from netspec.serving.repository import Repository, find_files
+from netspec.serving.server import make_batching
+from netspec.serving.trial import is_foreign
 from netspec.serving.verify import verify
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
@@ -141,3 +145,25 @@ def test_endings(files: tuple[Path, Path], tmp_path: Path) -> None:
     assert json.loads(certificate_of(files[1])[1].properties["netspec.seal"])
     session = onnxruntime.InferenceSession(files[1], providers=["CPUExecutionProvider"])
     assert list(session.get_modelmeta().custom_metadata_map) == ["netspec.ort"]
+
+
+def test_it_is_served_from_a_folder_where_it_is_certified(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """And is not tried apart then, as a file without its certificate is."""
+    version = tmp_path / "tiny" / "1"
+    version.mkdir(parents=True)
+    at = version / "model.ort"
+    at.write_bytes(files[1].read_bytes())
+    assert find_files(tmp_path) == {"tiny": {"1": at}}
+    assert not is_foreign(at)
+    repository = Repository(lambda: find_files(tmp_path), open_model, make_batching(Limits(), False))
+    repository.load_all()
+    assert repository.find("tiny").model.joins()
+    changed = bytearray(at.read_bytes())
+    changed[-9] ^= 1
+    at.write_bytes(changed)
+    assert is_foreign(at)
+    with pytest.raises(SpecError, match="NS713"):
+        repository.load_all()
+    beside = version / "model.onnx"
+    beside.write_bytes(files[0].read_bytes())
+    assert find_files(tmp_path) == {"tiny": {"1": beside}}

@@ -1,5 +1,6 @@
 """The protocol over gRPC, by tritonclient: the same answers and refusals as over HTTP, by the same limits."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -317,6 +318,67 @@ def test_a_message_is_held_against_the_limits_before_it_is_read(
         pytest.raises(grpc.RpcError, match="may hold 5000 values"),
     ):
         service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(asked)
+
+
+def test_no_more_is_read_than_bodies_may_have(models: Path) -> None:
+    """gRPC tells a message's size once it has all of it: as many are read at a time as could be of the largest size. Here three, of
+    ten that are never whole; a probe is answered all the same."""
+
+    class Message:
+        """What a call has to read; asked: how often that was begun."""
+
+        asked = 0
+
+        def __init__(self) -> None:
+            self.whole = asyncio.Event()
+
+        async def __anext__(self) -> bytes:
+            Message.asked += 1
+            await self.whole.wait()
+            return b"x"
+
+    limits = Limits(max_body=1 << 20, max_bodies=7 << 19, body_seconds=0.5)
+    with Inside(models / "lenet.onnx", limits, ways=Ways(grpc=Address("127.0.0.1", 0))) as server:
+        rpc, messages = server.site.rpc, [Message() for _ in range(10)]
+
+        async def begin() -> list[asyncio.Task]:
+            return [asyncio.ensure_future(rpc.read(message)) for message in messages]
+
+        tasks = server.call(begin())
+        server.wait_for(lambda: server.site.gate.bodies == 3 << 20)
+        server.loop.call_soon_threadsafe(messages[0].whole.set)
+        server.wait_for(lambda: tasks[0].done() and Message.asked == 4)
+        with triton.InferenceServerClient(f"127.0.0.1:{rpc.port}") as client:
+            assert client.is_server_live() and client.is_server_ready()
+            client.get_server_metadata()
+        server.wait_for(lambda: all(task.done() for task in tasks))
+        assert tasks[0].result() == b"x" and {task.exception().status for task in tasks[1:]} == {408}
+        assert (server.site.gate.bodies, rpc.reading) == (0, 0)
+        assert infer_over(rpc.port, DATA[:1]).shape == (1, 10)
+
+
+def infer_over(port: int, data: np.ndarray) -> np.ndarray:
+    with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
+        found: np.ndarray = client.infer("lenet", [tensor("data", data)]).as_numpy("prob")
+        return found
+
+
+def test_streams_at_a_time(models: Path) -> None:
+    limits = Limits(max_body=1 << 20, max_bodies=5 << 19)
+    with Inside(models / "lenet.onnx", limits, ways=Ways(grpc=Address("127.0.0.1", 0))) as server:
+        hold = threading.Event()
+        with grpc.insecure_channel(f"127.0.0.1:{server.site.rpc.port}") as channel:
+            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+            streams = [stub.ModelStreamInfer(iter(hold.wait, True)) for _ in range(2)]
+            server.wait_for(lambda: len(server.site.rpc.readers) == 2)
+            with pytest.raises(grpc.RpcError, match="2 streams may be open") as error:
+                next(stub.ModelStreamInfer(iter(())))
+            assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+            streams[0].cancel()
+            server.wait_for(lambda: len(server.site.rpc.readers) == 1)
+            assert list(stub.ModelStreamInfer(iter(()))) == []
+            streams[1].cancel()
+            hold.set()
 
 
 def test_who_went_away_or_had_a_deadline_is_never_run(

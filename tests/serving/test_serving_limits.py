@@ -6,8 +6,11 @@ import gc
 import gzip
 import http.client
 import json
+import platform
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -310,6 +313,39 @@ def test_a_large_run_gives_its_memory_back(models: Path) -> None:
     before = resident()
     model.run({"data": data}, ["prob"])
     assert resident() - before < 20 << 20  # its convolution alone makes 55 MB
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's way with memory")
+def test_a_freed_body_lies_among_nothing_that_stays(models: Path) -> None:
+    """Large arrays, each freed while a small one made after it stays: by itself the C library soon takes large ones from where the
+    small ones lie, and can give back neither."""
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from netspec.serving import memory
+        if sys.argv[1] == "little":
+            memory.keep_little()
+        def resident():
+            return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+        before, kept = resident(), []
+        for round in range(8):
+            large = []
+            for _ in range(10):
+                large.append(bytearray(4 << 20))
+                kept.append(bytearray(100 << 10))
+        del large
+        print((resident() - before) >> 20)
+    """
+    kept = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", code, word], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for word in ("little", "all")
+    ]
+    assert kept[0] < 12  # the small ones have 8 MB
+    assert kept[1] > 20
 
 
 def resident() -> int:

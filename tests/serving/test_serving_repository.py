@@ -12,16 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from click.testing import CliRunner
 from onnx import TensorProto, helper
 from serving_parts import Inside, infer, save
 from tritonclient.utils import InferenceServerException
 
+from netspec.cli import group
 from netspec.diagnostics import SpecError
-from netspec.serving.engine import open_model
+from netspec.serving import trial
+from netspec.serving.engine import Model, open_model
 from netspec.serving.lifecycle import Ways
 from netspec.serving.limits import Limits
 from netspec.serving.repository import Repository, find_files
 from netspec.serving.server import make_batching
+from netspec.serving.trial import try_apart
 
 pytestmark = pytest.mark.onnx
 
@@ -157,6 +161,38 @@ def test_what_is_not_certified_is_not_loaded(tmp_path: Path) -> None:
     repository = Repository(lambda: find_files(tmp_path), opener, make_batching(Limits(), False))
     with pytest.raises(SpecError, match="NS712"):
         repository.load_all()
+
+
+def test_a_strangers_model_is_tried_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the process that tries it is ended, the one that answers goes on. onnxruntime is stood in for where a file is to end it:
+    which files do is another matter with each release."""
+    path = times(tmp_path / "a" / "1" / "model.onnx", 2)
+    end = "import signal, sys; signal.raise_signal(signal.{})"
+
+    def opener(file: Path) -> Model:
+        try_apart(file, "cpu", 1)
+        return open_model(file, "cpu", 1, allow_uncertified=True)
+
+    repository = Repository(lambda: find_files(tmp_path), opener, make_batching(Limits(), False))
+    repository.load_all()
+    with Inside(path, Limits(), "a", repository=repository, ways=Ways(control=True)) as server:
+        for signal, words in (("SIGABRT", "signal 6 (Aborted)"), ("SIGKILL", "signal 9 (Killed)")):
+            monkeypatch.setattr(trial, "PROGRAM", end.format(signal))
+            times(path, 3)
+            status, found = server.post("/v2/repository/models/a/load", b"")
+            assert status == 400
+            assert found.endswith(f"onnxruntime ended by {words} as it loaded it, or ran it once on zeros")
+            assert ask(server, "a") == 2
+        for command in (["serve", str(tmp_path), "--port", "0"], ["predict", str(path), "--data", "digits"]):
+            done = CliRunner().invoke(group, [*command, "--allow-uncertified"])
+            assert "NS761" in repr(done.exception)
+        monkeypatch.undo()
+        path.with_name("draft").write_bytes(b"no model")
+        os.replace(path.with_name("draft"), path)
+        assert "NS721" in server.post("/v2/repository/models/a/load", b"")[1]  # told by who loads it
+        times(path, 3)
+        assert server.post("/v2/repository/models/a/load", b"") == (200, {})
+        assert ask(server, "a") == 3
 
 
 def test_reloads_under_load_lose_and_mix_nothing(served: tuple[Inside, Path]) -> None:

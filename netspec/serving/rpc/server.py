@@ -37,8 +37,12 @@ REFUSED = {
     "TraceSetting": "traces: see /metrics and the statistics",
     "LogSettings": "settings of its log: see `netspec serve --access-log`",
 }
+# Calls whose message is empty: it is not even read, so that a probe is answered whatever else is under way.
+EMPTY = ("ServerLive", "ServerReady", "ServerMetadata")
 # So many requests of one stream are under way at a time.
 AHEAD = 16
+# Bytes that gRPC takes of a message before it is asked for it.
+UNASKED = 64 * 1024
 METADATA = 16 * 1024
 # Calls at a time of one connection; what RFC 9113, 6.5.2, calls the least that does not slow a client.
 STREAMS = 100
@@ -67,6 +71,8 @@ class Rpc:
         self.service = service
         self.door = door or Doorkeeper()
         self.readers: set[asyncio.Task[None]] = set()
+        self.reading = 0
+        self.room = asyncio.Condition()
         self.calls = {
             "ServerLive": Call(service.show_live),
             "ServerReady": Call(service.show_ready),
@@ -88,6 +94,8 @@ class Rpc:
             "grpc.max_receive_message_length": limits.max_body,
             "grpc.max_send_message_length": -1,
             "grpc.max_concurrent_streams": STREAMS,
+            "grpc.http2.lookahead_bytes": UNASKED,
+            "grpc.http2.bdp_probe": 0,  # it would widen that by itself
             "grpc.max_metadata_size": METADATA,
             "grpc.server_handshake_timeout_ms": round(limits.head_seconds * 1000),
             "grpc.max_connection_idle_ms": round(limits.idle_seconds * 1000),
@@ -134,7 +142,7 @@ class Rpc:
         response = Response(499)  # the client went away
         try:
             self.admit(request)
-            request.body = await self.read(requests)
+            request.body = b"" if name in EMPTY else await self.read(requests)
             response = Response(200, await call(request.body, context))
             return response.body
         except RequestError as error:
@@ -152,6 +160,17 @@ class Rpc:
         if not self.door.admit(request):
             raise RequestError("this server wants a key: metadata authorization: Bearer KEY", 401)
 
+    def check_streams(self) -> None:
+        """A stream is always about to read a message of any size: all of them together may be as large as
+        bodies may. Raises RequestError (503).
+        """
+        limits = self.service.gate.limits
+        most = max(1, limits.max_bodies // limits.max_body)
+        if len(self.readers) >= most:
+            raise RequestError(
+                f"{most} streams may be open, which is max_bodies / max_body; try again later", 503
+            )
+
     def note(self, request: Request, response: Response, begun: float) -> None:
         if self.door.log:
             name = request.headers.get(b"x-request-id", b"") or token_hex(8).encode()
@@ -160,11 +179,33 @@ class Rpc:
     async def read(self, requests: Any) -> bytes:
         seconds = self.service.gate.limits.body_seconds
         try:
-            body: bytes = await asyncio.wait_for(anext(requests), seconds)
+            async with asyncio.timeout(seconds):
+                return await self.take(requests)
         except TimeoutError:
             raise RequestError(f"the message must arrive within {seconds:g} seconds", 408) from None
         except StopAsyncIteration:
             raise RequestError("a call of one message must have one") from None
+
+    async def take(self, requests: Any) -> bytes:
+        """The next message. Its size is known once it is here: until then it counts, among the bodies in
+        flight, as the largest that it may be, and waits where others that are being read leave no room.
+        Raises RequestError (503) where those that were read leave none.
+        """
+        gate = self.service.gate
+        most = min(gate.limits.max_body, gate.limits.max_bodies)
+        async with self.room:
+            while not gate.reserve(most):
+                if not self.reading:
+                    raise gate.refusal()
+                await self.room.wait()
+            self.reading += 1
+        try:
+            body: bytes = await anext(requests)
+        finally:
+            gate.release(most)
+            self.reading -= 1
+            async with self.room:
+                self.room.notify()
         return body
 
     async def refuse(self, name: str, _body: bytes, _context: Any) -> bytes:
@@ -216,6 +257,7 @@ class Rpc:
         request, begun = make_request("ModelStreamInfer", context), time.perf_counter()
         try:
             self.admit(request)
+            self.check_streams()
         except RequestError as error:
             await abort(context, error)
         queue: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(AHEAD)
