@@ -3,6 +3,7 @@ both run. In: a file's tensors, a TypedGraph; out: which tensor goes where, or N
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
 from torch import Tensor
@@ -13,9 +14,6 @@ from netspec.ir.graph import Node, TypedGraph, WeightRef
 from netspec.training.foreign_names import Foreign, Unit, read_foreign
 
 __all__ = ["Mapped", "map_by_structure"]
-
-EPS = 1e-5
-COLORS = "its pixels were RGB, of 0 to 1, less [0.485, 0.456, 0.406], by [0.229, 0.224, 0.225]"
 
 
 class Mapped(NamedTuple):
@@ -53,9 +51,9 @@ def map_by_structure(
         for role, name in mine.names.items():
             source = theirs.names[role]
             names[name] = source
-            if bare(mine.shapes[role]) == bare(theirs.shapes[role]):
+            if fit(mine.shapes[role], theirs.shapes[role]):
                 tensors[source] = held[source].reshape(mine.shapes[role])
-    return Mapped(names, tensors, tuple(ones), foreign.counters, tuple(differ(typed, nodes, foreign)))
+    return Mapped(names, tensors, tuple(ones), foreign.left, tuple(differ(typed, nodes, foreign)))
 
 
 # --- our layers in order ---------------------------------------------------------------------------------------------
@@ -125,11 +123,24 @@ def in_order(typed: TypedGraph, path: str) -> list[Node]:
 
 
 def bare(shape: Sequence[int]) -> tuple[int, ...]:
-    """A shape without the 1s at its end: a dense layer is a convolution of one pixel."""
+    """A shape without the 1s at its end, where a dense layer is a convolution of one pixel, and of what is
+    added to each sample without the 1 in front.
+    """
     found = [*shape]
+    while len(found) > 1 and found[0] == 1:
+        del found[0]
     while len(found) > 1 and found[-1] == 1:
         found.pop()
     return tuple(found)
+
+
+def fit(mine: Sequence[int], theirs: Sequence[int]) -> bool:
+    """Whether a tensor is another in another shape; a dense layer may stand as a convolution that covers
+    the whole picture.
+    """
+    if bare(mine) == bare(theirs):
+        return True
+    return len(mine) == 2 and [*mine] == [theirs[0], prod(theirs[1:])]
 
 
 def refuse_unlike(ours: Sequence[Unit], foreign: Foreign, anew: Callable[[str], bool], path: str) -> None:
@@ -155,7 +166,7 @@ def unlike(mine: Unit, theirs: Unit, last: bool, anew: Callable[[str], bool]) ->
         return f"{', '.join(mine.names)} in the net, {', '.join(theirs.names)} in the file"
     for role, shape in mine.shapes.items():
         other = theirs.shapes[role]
-        if bare(shape) == bare(other) or anew(mine.names[role]):
+        if fit(shape, other) or anew(mine.names[role]):
             continue
         if not (last and bare(shape)[1:] == bare(other)[1:]):
             return f"{role} is {list(shape)} in the net, {list(other)} in the file"
@@ -169,10 +180,11 @@ def differ(typed: TypedGraph, nodes: Sequence[Node], foreign: Foreign) -> Iterat
     """Where the nets compute otherwise with the same weights, as far as the family's habits tell."""
     contracts = [given.contract for given in typed.graph.inputs if given.contract is not None]
     if any(contract.color != "rgb" for contract in contracts) or not contracts:
-        yield f"{COLORS}: `image:` of the input says otherwise"
-    others = [node.name for node in nodes if abs(node.layer.__dict__.get("eps", EPS) - EPS) > EPS / 10]
+        yield f"its pixels were RGB, of 0 to 1, less {foreign.pixels}: `image:` of the input says otherwise"
+    eps = foreign.eps
+    others = [node.name for node in nodes if abs(node.layer.__dict__.get("eps", eps) - eps) > eps / 10]
     if others:
-        yield f"eps is {EPS:g} there, not so in {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}"
+        yield f"eps is {eps:g} there, not so in {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}"
     if foreign.family == "ResNet":
         yield from strides(typed, nodes, foreign)
 

@@ -8,10 +8,12 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from netspec.training.foreign_orders import ORDERS, ROLES, Order, Place, find_place
+
 __all__ = ["Foreign", "Unit", "read_foreign"]
 
 Shape = tuple[int, ...]
-ROLES = {"weight": "weight", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
+IMAGENET = "[0.485, 0.456, 0.406], by [0.229, 0.224, 0.225]"
 COUNTER = "num_batches_tracked"
 
 
@@ -27,11 +29,15 @@ class Unit(NamedTuple):
 
 
 class Foreign(NamedTuple):
-    """What a file was found to be. counters: tensors that no net of ours has."""
+    """What a file was found to be. left: tensors that no net of ours has. eps: of its normalisations.
+    pixels: what its pixels were less, and by.
+    """
 
     family: str
     units: tuple[Unit, ...]
-    counters: tuple[str, ...]
+    left: tuple[str, ...]
+    eps: float = 1e-5
+    pixels: str = IMAGENET
 
 
 class Family(NamedTuple):
@@ -45,11 +51,6 @@ class Family(NamedTuple):
 
 
 FAMILIES = (
-    Family(
-        "ResNet",
-        r"(conv1|bn1|fc|layer[1-9]\.\d+\.(conv[1-3]|bn[1-3]|downsample\.[01]))",
-        {"conv": (0, 0), "bn": (0, 1), "layer": (1, 0), "downsample": (2, 0), "fc": (3, 0)},
-    ),
     Family(
         "DenseNet",
         r"(classifier|features\.(conv0|norm0|norm5|transition\d\.(norm|conv)|denseblock\d\.denselayer\d+\.(norm|conv)[12]))",
@@ -70,6 +71,9 @@ STEM = ("features.conv0", "features.norm0")
 
 def read_foreign(shapes: Mapping[str, Shape]) -> Foreign | None:
     """The layers of a file in their order; None where its names fit no family."""
+    for order in ORDERS:
+        if (found := read_ordered(shapes, order)) is not None:
+            return found
     counters = tuple(name for name in shapes if name.rpartition(".")[2] == COUNTER)
     layers: dict[str, dict[str, str]] = {}
     for name in shapes:
@@ -84,6 +88,23 @@ def read_foreign(shapes: Mapping[str, Shape]) -> Foreign | None:
             units = tuple(make_unit(layer, layers[layer], shapes) for layer in ordered)
             return Foreign(family.name, units, counters)
     return None
+
+
+def read_ordered(shapes: Mapping[str, Shape], order: Order) -> Foreign | None:
+    """The layers of a file by a family's order; None where a name does not belong."""
+    layers: dict[str, dict[str, str]] = {}
+    places: dict[str, Place] = {}
+    left = [name for name in shapes if name.endswith(COUNTER) or re.fullmatch(order.left, name)]
+    for name in (name for name in shapes if name not in left):
+        found = find_place(name, order)
+        if found is None:
+            return None
+        layer, role, places[layer] = found
+        layers.setdefault(layer, {})[role] = name
+    if not layers:
+        return None
+    units = tuple(make_unit(layer, layers[layer], shapes) for layer in sorted(layers, key=places.__getitem__))
+    return Foreign(order.family, units, tuple(left), order.eps, order.pixels or IMAGENET)
 
 
 def make_unit(layer: str, names: Mapping[str, str], shapes: Mapping[str, Shape]) -> Unit:

@@ -1,14 +1,16 @@
 """State dicts of torchvision's names in nets of ours: the same outputs, whatever the order of the text; what is refused."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from netspec import driver
 from netspec.compiled import compile as compiled
@@ -22,7 +24,7 @@ from tests.training.specs import Line
 pytestmark = pytest.mark.torch
 HEAD = """netspec: 1
 name: small
-import: [zoo:blocks/residual.yaml]
+import: [zoo:blocks/residual.yaml, zoo:blocks/separable.yaml]
 input: {data: {shape: [N, 3, 16, 16], image: {color: bgr}}}
 allow: [NS402]
 defaults: {Convolution: {weight_filler: msra}, InnerProduct: {weight_filler: msra}}
@@ -80,6 +82,167 @@ DENSE = """
   - {name: mean, type: Pooling, pool: AVE, global_pooling: true}
   - {name: fc, type: InnerProduct, num_output: 10}
 """
+
+
+SQUEEZE = """
+  - {{name: {0}/squeeze, type: Pooling, pool: AVE, global_pooling: true, bottom: {0}}}
+  - {{name: {0}/down, type: InnerProduct, num_output: 2}}
+  - {{name: {0}/swish, type: Swish}}
+  - {{name: {0}/up, type: InnerProduct, num_output: {1}}}
+  - {{name: {0}/excite, type: Sigmoid}}
+  - {{name: {0}/weighed, type: Scale, bottom: [{0}, {0}/excite], axis: 0}}
+"""
+EFFICIENT = f"""
+  - {{name: stem, block: conv-bn-act, vars: {{width: 8, kernel: 3, pad: 1, activation: Swish}}}}
+  - {{name: dw1, block: depthwise-act, vars: {{channels: 8, kernel: 3, pad: 1, activation: Swish}}}}{SQUEEZE.format("dw1", 8)}
+  - {{name: out1, block: conv-bn-act, vars: {{width: 6, relu: false}}}}
+  - {{name: wide2, block: conv-bn-act, vars: {{width: 12, activation: Swish}}}}
+  - {{name: dw2, block: depthwise-act, vars: {{channels: 12, kernel: 3, pad: 1, activation: Swish}}}}{SQUEEZE.format("dw2", 12)}
+  - {{name: out2, block: conv-bn-act, vars: {{width: 6, relu: false}}}}
+  - {{name: sum, type: Eltwise, bottom: [out1, out2]}}
+  - {{name: head, block: conv-bn-act, vars: {{width: 9, activation: Swish}}}}
+  - {{name: pool, type: Pooling, pool: AVE, global_pooling: true}}
+  - {{name: fc, type: InnerProduct, num_output: 10}}
+"""
+CONVNEXT = """
+  - {name: stem, type: Convolution, num_output: 6, kernel_size: 4, stride: 4}
+  - {name: stem/norm, type: LayerNorm, axis: 1, eps: 1e-6}
+  - {name: dw1, type: DepthwiseConvolution, num_output: 6, kernel_size: 7, pad: 3, weight_filler: msra}
+  - {name: norm1, type: LayerNorm, axis: 1, eps: 1e-6}
+  - {name: wide1, type: Convolution, num_output: 24, kernel_size: 1}
+  - {name: gelu1, type: GELU}
+  - {name: narrow1, type: Convolution, num_output: 6, kernel_size: 1}
+  - {name: scale1, type: Scale}
+  - {name: out1, type: Eltwise, bottom: [scale1, stem/norm]}
+  - {name: down/norm, type: LayerNorm, axis: 1, eps: 1e-6}
+  - {name: down/conv, type: Convolution, num_output: 8, kernel_size: 2, stride: 2}
+  - {name: dw2, type: DepthwiseConvolution, num_output: 8, kernel_size: 7, pad: 3, weight_filler: msra}
+  - {name: norm2, type: LayerNorm, axis: 1, eps: 1e-6}
+  - {name: wide2, type: Convolution, num_output: 32, kernel_size: 1}
+  - {name: gelu2, type: GELU}
+  - {name: narrow2, type: Convolution, num_output: 8, kernel_size: 1}
+  - {name: scale2, type: Scale}
+  - {name: out2, type: Eltwise, bottom: [scale2, down/conv]}
+  - {name: pool, type: Pooling, pool: AVE, global_pooling: true}
+  - {name: flat, type: Flatten}
+  - {name: norm, type: LayerNorm, eps: 1e-6}
+  - {name: fc, type: InnerProduct, num_output: 10}
+"""
+VIT = """
+  - {name: patches, type: Convolution, num_output: 8, kernel_size: 8, stride: 8}
+  - {name: flat, type: Flatten, axis: 2}
+  - {name: tokens, type: Permute, order: [0, 2, 1]}
+  - {name: class, type: ClassToken}
+  - {name: position, type: Bias, axis: 1, num_axes: 2}
+  - {name: norm1, type: LayerNorm, eps: 1e-6}
+  - {name: attention, type: MultiHeadAttention, num_heads: 2}
+  - {name: sum1, type: Eltwise, bottom: [position, attention]}
+  - {name: norm2, type: LayerNorm, eps: 1e-6}
+  - {name: wide, type: InnerProduct, axis: 2, num_output: 16}
+  - {name: gelu, type: GELU}
+  - {name: narrow, type: InnerProduct, axis: 2, num_output: 8}
+  - {name: out, type: Eltwise, bottom: [sum1, narrow]}
+  - {name: norm, type: LayerNorm, eps: 1e-6}
+  - {name: first, type: Slice, axis: 1, slice_point: 1, top: [gathered, others]}
+  - {name: fc, type: InnerProduct, bottom: gathered, num_output: 10}
+output: fc
+"""
+
+
+def normed(inputs: int, outputs: int, kernel: int = 1, groups: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+class MBConv(nn.Module):
+    def __init__(self, inputs: int, inner: int, outputs: int) -> None:
+        super().__init__()
+        squeeze = nn.Sequential(OrderedDict(fc1=nn.Conv2d(inner, 2, 1), fc2=nn.Conv2d(2, inner, 1)))
+        wide = [normed(inputs, inner)] if inner != inputs else []
+        self.block = nn.Sequential(*wide, normed(inner, inner, 3, inner), squeeze, normed(inner, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        *wide, depthwise, squeeze, out = cast("list[Any]", list(self.block))
+        h = x
+        for part in (*wide, depthwise):
+            h = silu(part(h))
+        h = out(h * torch.sigmoid(squeeze.fc2(silu(squeeze.fc1(h.mean((2, 3), keepdim=True))))))
+        return h + x if wide else h
+
+
+class Efficient(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        blocks = (nn.Sequential(MBConv(8, 8, 6)), nn.Sequential(MBConv(6, 12, 6)))
+        self.features = nn.Sequential(normed(3, 8, 3), *blocks, normed(6, 9))
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Linear(9, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.features[2](self.features[1](silu(self.features[0](x))))
+        return self.classifier(silu(self.features[3](h)).mean((2, 3)))
+
+
+class Norm2d(nn.LayerNorm):
+    def __init__(self, width: int) -> None:
+        super().__init__(width, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class CNBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        wide, narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.layer_scale = nn.Parameter(torch.ones(width, 1, 1))
+        depthwise = nn.Conv2d(width, width, 7, 1, 3, groups=width)
+        turned, norm = nn.Identity(), nn.LayerNorm(width, eps=1e-6)
+        self.block = nn.Sequential(depthwise, turned, norm, wide, nn.GELU(), narrow)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.block[0](x).permute(0, 2, 3, 1)
+        return x + self.layer_scale * self.block[1:](h).permute(0, 3, 1, 2)
+
+
+class ConvNeXt(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        stem = nn.Sequential(nn.Conv2d(3, 6, 4, 4), Norm2d(6))
+        down = nn.Sequential(Norm2d(6), nn.Conv2d(6, 8, 2, 2))
+        self.features = nn.Sequential(stem, nn.Sequential(CNBlock(6)), down, nn.Sequential(CNBlock(8)))
+        self.classifier = nn.Sequential(nn.LayerNorm(8, eps=1e-6), nn.Flatten(1), nn.Linear(8, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+class EncoderLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ln_1, self.ln_2 = nn.LayerNorm(8, eps=1e-6), nn.LayerNorm(8, eps=1e-6)
+        self.self_attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.mlp = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Dropout(), nn.Linear(16, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.ln_1(x)
+        x = x + self.self_attention(h, h, h, need_weights=False)[0]
+        return x + self.mlp(self.ln_2(x))
+
+
+class ViT(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_proj, self.class_token = nn.Conv2d(3, 8, 8, 8), nn.Parameter(torch.zeros(1, 1, 8))
+        layers = nn.Sequential(OrderedDict(encoder_layer_0=EncoderLayer()))
+        self.encoder: Any = nn.Module()
+        self.encoder.pos_embedding = nn.Parameter(torch.zeros(1, 5, 8))
+        self.encoder.layers, self.encoder.ln = layers, nn.LayerNorm(8, eps=1e-6)
+        self.heads = nn.Sequential(OrderedDict(head=nn.Linear(8, 10)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv_proj(x).flatten(2).transpose(1, 2)
+        h = torch.cat([self.class_token.expand(len(h), 1, 8), h], 1) + self.encoder.pos_embedding
+        return self.heads(self.encoder.ln(self.encoder.layers(h))[:, 0])
 
 
 class Bottleneck(nn.Module):
@@ -173,14 +336,55 @@ CASES: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "shortcut-first": (SHORTCUT_FIRST, ResNet),
     "densenet": (DENSE, Dense),
     "numbers": (PLAIN, Plain),
+    "efficientnet": (EFFICIENT, Efficient),
+    "convnext": (CONVNEXT, ConvNeXt),
+    "vit": (VIT, ViT),
 }
+OF_TIMM: dict[str, dict[str, str]] = {
+    "numbers": {r"classifier\.0": "pre_logits.fc1", r"classifier\.3": "head.fc"},
+    "efficientnet": {
+        r"features\.0\.0": "conv_stem", r"features\.0\.1": "bn1", r"features\.3\.0": "conv_head", r"features\.3\.1": "bn2",
+        r"features\.1\.0\.block\.0\.0": "blocks.0.0.conv_dw", r"features\.1\.0\.block\.0\.1": "blocks.0.0.bn1",
+        r"features\.1\.0\.block\.2\.0": "blocks.0.0.conv_pw", r"features\.1\.0\.block\.2\.1": "blocks.0.0.bn2",
+        r"features\.2\.0\.block\.0\.0": "blocks.1.0.conv_pw", r"features\.2\.0\.block\.0\.1": "blocks.1.0.bn1",
+        r"features\.2\.0\.block\.1\.0": "blocks.1.0.conv_dw", r"features\.2\.0\.block\.1\.1": "blocks.1.0.bn2",
+        r"features\.2\.0\.block\.3\.0": "blocks.1.0.conv_pwl", r"features\.2\.0\.block\.3\.1": "blocks.1.0.bn3",
+        r"features\.1\.0\.block\.1\.fc": "blocks.0.0.se.fc", r"features\.2\.0\.block\.2\.fc": "blocks.1.0.se.fc",
+        "fc1": "conv_reduce", "fc2": "conv_expand", r"classifier\.1": "classifier",
+    },
+    "convnext": {
+        r"features\.0": "stem", r"features\.1\.": "stages.0.blocks.", r"features\.2": "stages.1.downsample",
+        r"features\.3\.": "stages.1.blocks.", r"block\.0": "conv_dw", r"block\.2": "norm", r"block\.3": "mlp.fc1",
+        r"block\.5": "mlp.fc2", "layer_scale": "gamma", r"classifier\.0": "head.norm", r"classifier\.2": "head.fc",
+    },
+    "vit": {
+        "conv_proj": "patch_embed.proj", "class_token": "cls_token", r"encoder\.pos_embedding": "pos_embed",
+        r"encoder\.layers\.encoder_layer_": "blocks.", "ln_": "norm", r"self_attention\.in_proj_": "attn.qkv.",
+        r"self_attention\.out_proj": "attn.proj", r"mlp\.0": "mlp.fc1", r"mlp\.3": "mlp.fc2", r"encoder\.ln": "norm",
+        r"heads\.head": "head",
+    },
+}  # fmt: skip
+"""What timm calls the same tensors."""
 
 
-@pytest.mark.parametrize("name", CASES)
+def rename(held: dict[str, Tensor], names: dict[str, str]) -> dict[str, Tensor]:
+    found = {}
+    for name, tensor in held.items():
+        for pattern, other in names.items():
+            name = re.sub(pattern, other, name)
+        found[name] = tensor
+    return found
+
+
+@pytest.mark.parametrize("name", [*CASES, *(f"{name} of timm" for name in OF_TIMM)])
 def test_the_outputs_are_the_same(name: str) -> None:
-    layers, made = CASES[name]
+    word, _, other = name.partition(" of ")
+    layers, made = CASES[word]
     theirs, typed = drawn(made()), load(layers).graph("deploy")
-    held = dict(sorted(theirs.state_dict().items()))  # as a file has them
+    held = rename(theirs.state_dict(), OF_TIMM[word] if other else {})
+    if "pre_logits.fc1.weight" in held:  # a convolution that covers the whole picture
+        held["pre_logits.fc1.weight"] = held["pre_logits.fc1.weight"].view(12, 4, 8, 8)
+    held = dict(sorted(held.items()))  # as a file has them
     mapped = map_by_structure(held, typed, lambda name: False, "file")
     assert mapped is not None
     net: Any = compiled(typed)
@@ -232,6 +436,17 @@ def test_branches_that_nothing_tells_apart_are_refused() -> None:
     with pytest.raises(SpecError, match="NS609") as found:
         map_by_structure(held, load(layers).graph("deploy"), lambda name: False, "file")
     assert "sum joins branches of as many layers" in found.value.diagnostics[0].fact
+
+
+def test_what_trains_alone_in_inception_is_left_and_branches_follow_their_numbers() -> None:
+    words = ("branch7x7dbl_1", "branch1x1", "branch7x7_2", "branch_pool", "branch7x7_1")
+    shapes: dict[str, tuple[int, ...]] = {f"Mixed_6b.{word}.conv.weight": (1,) for word in words}
+    shapes |= {"Mixed_5d.branch_pool.conv.weight": (1,), "Conv2d_4a_3x3.conv.weight": (1,), "fc.weight": (1,)}
+    found = read_foreign({"AuxLogits.fc.weight": (1,), **shapes})
+    assert found is not None and found.left == ("AuxLogits.fc.weight",) and found.eps == 1e-3
+    order = [unit.name.removesuffix(".conv").partition(".")[::2] for unit in found.units]
+    assert order[:2] == [("Conv2d_4a_3x3", ""), ("Mixed_5d", "branch_pool")]
+    assert [word for _, word in order[2:]] == [words[i] for i in (1, 4, 2, 0, 3)] + [""]
 
 
 def test_names_of_no_known_family_are_left_to_renames() -> None:
