@@ -11,9 +11,19 @@ from netspec.data.source import Array, Source, Subset
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
 
-__all__ = ["Folds", "draw_part", "draw_samples", "fifths_within", "lacking", "lacking_names", "strata"]
+__all__ = [
+    "Folds",
+    "draw_part",
+    "draw_samples",
+    "fifths_within",
+    "lacking",
+    "lacking_names",
+    "lacking_numbers",
+    "strata",
+]
 
 SHOWN = 6
+"""Classes in one message: a line and a half."""
 EACH = 5
 """Samples of a number, on the average, from which on whole numbers are taken for classes: targets are rarer."""
 TRAIN, DRAWN = 0, {"test": 1, "val": 2}
@@ -123,6 +133,21 @@ def lacking(source: Source, part: str) -> tuple[Diagnostic, ...]:
     if labels is None or labels.ndim != 1 or not source.classes:
         return ()
     return lacking_names(source.name, part, source.classes, set(labels.tolist()), "sample")
+
+
+def lacking_numbers(source: Source, part: str, trained: Source) -> tuple[Diagnostic, ...]:
+    """NS668 for the classes that have numbers alone, of which the training data have samples and a
+    part has none.
+    """
+    labels, known = source.labels(), trained.labels()
+    if source.classes or labels is None or known is None or known.dtype.kind not in "iu":
+        return ()
+    if labels.size != len(source) or known.size != len(trained):
+        return ()  # several to a sample: places, words
+    values = np.unique(known).tolist()
+    held = set(labels.reshape(-1).tolist())
+    there = [number for number, value in enumerate(values) if value in held]
+    return lacking_names(source.name, part, [str(value) for value in values], there, "sample")
 
 
 def lacking_names(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from netspec.data.boxes.annotations import lacking_boxes
 from netspec.data.inventory.oddities import alike, name_part, rare
 from netspec.data.source import Source, find_origin, spread
-from netspec.data.splits import lacking
+from netspec.data.splits import lacking, lacking_numbers
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.render import render
 from netspec.imaging.remarks import Remarks
@@ -43,8 +43,11 @@ def class_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     if not label_rules(typed):
         return
     yield from judge_training_classes(feeds, typed)
-    for part, source in feeds.parts().items():
+    parts = feeds.parts()
+    for part, source in parts.items():
         yield from lacking(source, name_part(part))
+        if part != "train" and "train" in parts:
+            yield from lacking_numbers(source, name_part(part), parts["train"])
 
 
 def judge_training_classes(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:

@@ -149,3 +149,13 @@ def test_rare_classes_of_a_list_are_told(tmp_path: Path) -> None:
     feeds = feeds_of(tmp_path, TWO)
     found: list[Diagnostic] = list(class_findings(feeds, feeds.program.training_graph("train")))
     assert [each.code for each in found] == ["NS668"] and "1 of class 1, 10 of class 0" in found[0].fact
+
+
+def test_classes_without_names_of_which_a_test_has_none_are_told(tmp_path: Path) -> None:
+    write_list(tmp_path, "train", [0, 1, 5, 7])
+    write_list(tmp_path, "test", [1, 8, 0])
+    feeds = feeds_of(tmp_path, TWO)
+    (found,) = class_findings(feeds, feeds.program.training_graph("train"))
+    assert found.fact == "the test data have no sample of 5, 7" and found.notes == (
+        "2 of 4 classes are measured",
+    )

@@ -45,6 +45,7 @@ __all__ = [
 
 SOUNDS = Kind("sound", frozenset((".wav", ".wave")))
 SHOWN = 4
+"""Files in one message, whose paths are long."""
 FULL, CLIPPED = 0.999, 0.001
 """From which share of the range on a value is at its end; from which share of the values on, in
 runs of three and more of one value, a sound is called clipped.

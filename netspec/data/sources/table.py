@@ -30,6 +30,7 @@ __all__ = ["TableFolder", "open_table", "table_roles"]
 SPLIT = "split"
 """The column that says which part a row belongs to."""
 SHOWN = 6
+"""Names in one message: a line and a half."""
 KINDS = (PICTURES, SOUNDS)
 
 
