@@ -27,7 +27,7 @@ from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.printable import check_names
 from netspec.syntax.reader import read, read_file
-from netspec.syntax.spec import Spec
+from netspec.syntax.spec import Cut, Spec
 from netspec.syntax.subjects import name_subjects
 
 if TYPE_CHECKING:
@@ -320,23 +320,32 @@ def bare_findings(source: Source, reading: Reading) -> list[Diagnostic]:
 @limit_cost()
 def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[Diagnostic], Looked]:
     """The findings, and what was looked at for them. Of blocks that are repeated thousands of times the
-    first copies are looked at first: if all that is wrong is wrong with these, the others say it again.
+    first copies are looked at first: if all that is wrong is wrong with these, the others say it again. Else
+    what is wrong however many there are is told alone.
     """
+    from netspec.analysis.further_copies import are_named, find_certain
+
     found, looked = look_at(source, reading, bare=bare, glimpse=True)
-    if looked.spec is None or not looked.spec.cut or is_told_by_glimpse(found, looked, reading):
+    if looked.spec is None or not looked.spec.cut:
         return found, looked
+    # what budgets and lints measure, they measure of the whole
+    if not looked.measured and not are_named(looked.spec, reading.settings):
+        if is_told_by_glimpse(found, looked, looked.spec.cut, reading):
+            return found, looked
+        certain = find_certain(found, looked.spec.cut)
+        if certain:
+            return certain, looked
     return look_at(source, reading, bare=bare)
 
 
-def is_told_by_glimpse(found: list[Diagnostic], looked: Looked, reading: Reading) -> bool:
+def is_told_by_glimpse(
+    found: list[Diagnostic], looked: Looked, cuts: tuple[Cut, ...], reading: Reading
+) -> bool:
     """Whether a glimpse has errors, and each is one of copies whose further ones were left out, or these
-    have none of their own. What budgets and lints measure, they measure of the whole.
+    have none of their own.
     """
-    from netspec.analysis.further_copies import are_named, are_steady
+    from netspec.analysis.further_copies import are_steady
 
-    if looked.measured or looked.spec is None or are_named(looked.spec, reading.settings):
-        return False
-    cuts = looked.spec.cut
     errors = [d for d in found if d.severity == "error"]
     told = [{cut.use for cut in cuts} & {label.span for label in d.others} for d in errors]
     if all(told):

@@ -1,4 +1,5 @@
-"""Of a block that is repeated very often the first copies are looked at first: nothing else is said, only sooner."""
+"""Of a block that is repeated very often the first copies are looked at first: nothing else is said, only sooner, and what rests on
+copies that are not looked at yet is said to be left for later."""
 
 import random
 
@@ -23,6 +24,9 @@ LAYERS = (
     "{name: c, type: ReLU}",
     "{name: c, type: Convolution, num_output: $wide, kernel_size: 1}",
     "{name: c, type: Convolution, num_output: '${4 // (i - 11)}', kernel_size: 1}",
+    "{name: c, type: Convolution, num_output: 3, kernel_size: 3, pad: 2}",
+    "{name: c, type: Convolution, num_output: '${i % 5 + 1}', kernel_size: 1}",
+    "{name: c, type: Convolution, num_output: '${30 - i}', kernel_size: 1}",
 )
 ENDS = (
     "{name: z, type: ReLU}",
@@ -37,6 +41,9 @@ ENDS = (
     "{name: z, type: ReLU, bottom: a14c}",
     "{name: a.30.c, type: ReLU}",
     "{name: a.30, type: ReLU}",
+    "{name: z, type: Reshape, shape: {dim: [0, 7, -1]}}",
+    "{name: z, type: Pooling, kernel_size: 60}",
+    "{name: z, type: Convolution, bottom: y, num_output: 3, kernel_size: 90}",
 )
 LASTS = (
     "",
@@ -72,16 +79,19 @@ def spec(draw: random.Random) -> str:
 
 def test_the_findings_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expand, "GLIMPSED", 20)
-    draw, cut = random.Random(7), 0
-    for _ in range(120):
+    draw, cut, parts = random.Random(7), 0, 0
+    for _ in range(160):
         source = Source("s.yaml", spec(draw))
         found, looked = look(source, PLAIN)
-        whole, _ = look_at(source, PLAIN)
-        assert [(d.code, d.fact, d.span) for d in found] == [(d.code, d.fact, d.span) for d in whole], (
-            source.text
-        )
+        whole = [(d.code, d.fact, d.span) for d in look_at(source, PLAIN)[0]]
+        told = [(d.code, d.fact, d.span) for d in found]
+        if any("not looked at yet" in note for d in found for note in d.notes):
+            parts += 1
+            assert set(told) <= set(whole) and any(d.severity == "error" for d in found), source.text
+        else:
+            assert told == whole, source.text
         cut += looked.spec is not None and bool(looked.spec.cut)
-    assert cut >= 20, "so many were told by a glimpse"
+    assert cut - parts >= 25 and parts >= 8, "so many were told by a glimpse, so many in part"
 
 
 SOUND = ", vars: {wide: '${4 if i == 1 else 3}'}"
@@ -98,6 +108,7 @@ SOUND = ", vars: {wide: '${4 if i == 1 else 3}'}"
         (LAYERS[8], ENDS[8], ""),
         (LAYERS[9], ENDS[1], SOUND),
         (LAYERS[9], ENDS[8], SOUND),
+        *((layer, end, "") for layer in LAYERS[11:13] for end in (ENDS[1], ENDS[-1])),
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])
@@ -118,7 +129,7 @@ def test_faults_in_a_block_and_beside_it_do_not_unroll_it_a_hundred_thousand_tim
     text = (
         f"input: {{data: [N, 3, 24, 24]}}\nblocks:\n  b: {{bottom: x, vars: {{wide: 3}}, layers: [{layer}]}}\n"
         f"  outer: {{bottom: x, layers: [{{name: n, block: b, repeat: 400}}]}}\n"
-        f"layers:\n  - {{name: a, {use}}}\n  - {end}\n"
+        f"layers:\n  - {{name: y, type: ReLU}}\n  - {{name: a, {use}}}\n  - {end}\n"
     )
     found = check_source(Source("s.yaml", text))
     assert [d.code for d in found if d.severity == "error"]
