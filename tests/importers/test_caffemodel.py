@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from netspec.caffe.blobs import read_datum, read_whole_blob
+from netspec.caffe.forks import FORK_ENUMS
+from netspec.caffe.messages import ENUMS, MESSAGES
+from netspec.caffe.schema import message_fields
 from netspec.caffe.wire import WireError
 from netspec.diagnostics import SpecError
 from netspec.importers.caffemodel import read_caffemodel, read_weights
@@ -327,3 +330,17 @@ def test_old_blobs_have_four_axes_and_no_other_shape_will_do(
     tensors, rows = match({"f": [blob], "g": [blob]}, wanted, "w.caffemodel")
     assert tensors["f.weight"].shape == shape and np.array_equal(tensors["f.weight"].ravel(), blob.ravel())
     assert [row.status for row in rows] == [status, "missing", "unused"]
+
+
+def test_the_numbers_of_a_word_are_those_of_no_other() -> None:
+    """The words of an enum are numbered through, from 0 or 1 on; a field's number is given once. A fork may give one of
+    Caffe's numbers to a word of its own."""
+    counted = 0
+    for enum, words in {**FORK_ENUMS, **ENUMS}.items():
+        numbers = sorted(words.values())
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) and numbers[0] in (0, 1), enum
+        counted += len(numbers)
+    for message in MESSAGES:
+        own = [field.number for field in message_fields(message).values() if field.number]
+        assert len(own) == len(set(own)), message
+    assert counted > 90

@@ -184,6 +184,24 @@ def test_reparameterization_draws_with_its_mean_and_deviation_while_training() -
     close(layer.eval()(m, v), m)
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("always", [True, False])
+@pytest.mark.parametrize("phase", ["train", "test"])
+def test_dropout_of_forks_keeps_or_weakens_what_it_says(scaled: bool, always: bool, phase: str) -> None:
+    """Drawn in training, and in test where asked: each kept value is enlarged, or the test that draws none weakens all."""
+    torch.manual_seed(0)
+    words = (
+        f"type: Dropout, dropout_ratio: 0.25, scale_train: {scaled}, sample_weights_test: {always}".lower()
+    )
+    y = net(words.replace("type: dropout", "type: Dropout"), "x: [N, 3]", phase=phase)(torch.ones(4000, 3))
+    kept = 4 / 3 if scaled else 1.0
+    if phase == "train" or always:
+        torch.testing.assert_close(y.unique(), torch.tensor([0.0, kept]))
+        assert abs(float((y > 0).float().mean()) - 0.75) < 0.02
+    else:
+        torch.testing.assert_close(y.unique(), torch.tensor([1.0 if scaled else 0.75]))
+
+
 def test_paths_are_dropped_whole_and_the_rest_enlarged() -> None:
     torch.manual_seed(0)
     y = net("type: DropPath, drop_ratio: 0.25", "x: [N, 3, 2]", phase="train")(torch.ones(4000, 3, 2))

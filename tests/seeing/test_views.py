@@ -11,6 +11,9 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_sample_image
 
+from netspec.pictures.graphs import Box, graph_drawing
+from netspec.pictures.shapes import Line as Stroke
+from netspec.pictures.shapes import Rect
 from netspec.seeing.gabor import fit_gabors
 from netspec.seeing.registry import find_view
 from netspec.seeing.seen import Asked, Seen
@@ -184,3 +187,33 @@ def test_planted_colours_are_drawn_as_what_they_answer_to(color: str, tmp_path: 
         h, w = pixels.shape[:2]
         assert pixels[h // 2, w // 4].tolist() == wanted and pixels[h // 2, 3 * w // 4].tolist() == [0, 0, 0]
     assert seen.arrays["c"].shape == (3, 3, 2, 2)
+
+
+def test_lines_of_a_graph_lead_down_from_box_to_box_and_through_none() -> None:
+    """Each line begins at the lower edge of what is read, ends at the upper edge of the reader, and meets no other box."""
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        boxes = [Box("0")]
+        for i in range(1, 9):
+            reads = draw.choice(i, size=min(i, int(draw.integers(1, 3))), replace=False)
+            boxes.append(Box(str(i), reads=tuple(str(n) for n in reads)))
+        made = graph_drawing(boxes)
+        rects = {s.title.split(",")[0]: s for s in made.shapes if isinstance(s, Rect)}
+        lines = [s for s in made.shapes if isinstance(s, Stroke)]
+        ways = [(source, box.name) for box in boxes for source in box.reads]
+        assert len(rects) == len(boxes) and len(lines) == len(ways)
+        for (source, reader), line in zip(ways, lines, strict=True):
+            xs, ys = np.array(line.points).T
+            above, below = rects[source], rects[reader]
+            assert (xs[0], ys[0]) == (above.x + above.w / 2, above.y + above.h)
+            assert (xs[-1], ys[-1]) == (below.x + below.w / 2, below.y)
+            assert (np.diff(ys) >= 0).all() and (np.diff(ys) > 0).sum() >= 2, "down, aside, down"
+            assert (xs >= 0).all() and (xs < made.width).all() and (ys < made.height).all()
+            for box in rects.values():
+                inside_x = (np.minimum(xs[1:], xs[:-1]) < box.x + box.w) & (
+                    np.maximum(xs[1:], xs[:-1]) > box.x
+                )
+                inside_y = (np.minimum(ys[1:], ys[:-1]) < box.y + box.h) & (
+                    np.maximum(ys[1:], ys[:-1]) > box.y
+                )
+                assert not (inside_x & inside_y).any()
