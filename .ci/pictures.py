@@ -3,6 +3,7 @@ them. `python .ci/pictures.py [TYPE ...]`; the draws follow from a seed, so they
 """
 
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +66,18 @@ def picture(change: Augmentation) -> Image.Image:
     return Image.fromarray(sheet)
 
 
+def as_file(drawn: Image.Image) -> bytes:
+    """As it is kept: of noise JPEG keeps little."""
+    file = BytesIO()
+    drawn.save(file, "jpeg", quality=78, optimize=True)
+    return file.getvalue()
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for cls in pictured():
         if not sys.argv[1:] or cls.type in sys.argv[1:]:
-            picture(made(cls)).save(FOLDER / f"{cls.type}.jpg", quality=78, optimize=True)
+            (FOLDER / f"{cls.type}.jpg").write_bytes(as_file(picture(made(cls))))
 
 
 if __name__ == "__main__":

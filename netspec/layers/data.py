@@ -45,6 +45,7 @@ class Input(Layer, type="Input", param="input_param", bottoms=0, tops=(1, None),
         yield rejects("{shape: [[N, 3], [N], [N]]}", "", code="NS107", at="shape", outputs=2)
         yield rejects("{shape: [0, 3]}", "", code="NS109", at="shape")
         yield rejects("{shape: 3.5}", "", code="NS109", at="shape")
+        yield rejects("{shape: [true, 3]}", "", code="NS109", at="shape")
 
 
 class DataLayer(Layer, bottoms=0, tops=(1, None), traits=("data",)):

@@ -87,3 +87,14 @@ FRESH = "type: BatchNorm, moving_average_fraction: 0.5"
 )
 def test_means_of_one_value(text: str, told: bool) -> None:
     assert ("NS428" in codes(text)) is told
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_an_input_without_axes_has_no_batch(train: bool) -> None:
+    """Of the others the first axis is the batch's, and lints go on counting by it."""
+    text = trained(FRESH, batch=1, pool=GAP) if train else net("[N, 4, 1]", "name: m, type: LayerNorm")
+    scalar = text.replace("input: {", "input: {none: [], ", 1)
+    scalar = scalar.replace("name: gap,", "name: gap, bottom: data,").replace(
+        "name: m,", "name: m, bottom: data,"
+    )
+    assert scalar != text and "NS428" in codes(scalar)

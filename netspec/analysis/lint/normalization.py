@@ -64,8 +64,8 @@ def lone(view: View) -> Iterator[Found]:
     firsts = {
         name
         for given in view.typed.graph.inputs
-        if given.type is not None
-        for name in symbols(given.type.shape[0])
+        if given.type is not None and given.type.rank
+        for name in symbols(given.type.batch)
     }
     for node in view.nodes:
         if not node.bottoms or ("batch_statistics" in node.layer.traits and not by_batch(node, view)):

@@ -57,6 +57,7 @@ def sizes(shape: BlobShape, at: str = "shape") -> tuple[Size, ...]:
 def size_of(dim: int | str, at: str) -> Size:
     if isinstance(dim, int) and dim >= 1:
         return dim
-    if isinstance(dim, str) and dim.isidentifier():
+    # a text may be written without quotes: true is a mistake, not a letter
+    if isinstance(dim, str) and dim.isidentifier() and dim not in ("true", "false"):
         return symbol(dim)
     raise RuleError("NS109", f"a size is a positive integer or a letter such as N: {dim} is neither", at=at)
