@@ -200,3 +200,12 @@ def test_latency_is_held_to_what_was_measured() -> None:
 )
 def test_a_unit_of_another_quantity_is_refused(line: str) -> None:
     assert [d.code for d in findings(LENET + f"expect: {{{line}}}\n")] == ["NS104"]
+
+
+def test_prefixes_are_those_of_si_and_iec() -> None:
+    """Each is a thousand, or 1,024, times the one before."""
+    for i, prefix in enumerate("kMGT", 1):
+        for unit in ("", "B"):
+            assert worth(f"3{prefix}{unit}") == 3 * 1000**i
+            assert worth(f"3{prefix.upper()}i{unit}") == 3 * 1024**i
+    assert (worth("3us"), worth("3ms"), worth("3s"), worth("3x")) == (3e-6, 3e-3, 3, None)

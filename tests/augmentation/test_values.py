@@ -16,7 +16,7 @@ from netspec.augmentation.kernels.color import contrast, saturate, turn_hue
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.fields import smooth
 from netspec.augmentation.kernels.histograms import equalize, equalize_tiles, stretch
-from netspec.augmentation.kernels.maps import affine
+from netspec.augmentation.kernels.maps import affine, mirror
 from netspec.augmentation.kernels.sequences import change_speed, shift_time, shuffle
 from netspec.augmentation.kernels.texture import soften
 from netspec.augmentation.policies import AutoAugment, RandAugment
@@ -237,3 +237,10 @@ def test_values_are_held_to_those_of_pixels(chosen: list[bool], sizes: tuple[int
 def test_elastic_strength_counts_pixels_or_halves_of_each_side() -> None:
     assert Elastic(alpha=3.0).unit((10, 24)) == (3.0, 3.0)
     assert Elastic(alpha=0.5, relative=True).unit((10, 24)) == (6.0, 2.5)
+
+
+def test_a_mirror_reverses_one_axis_of_those_chosen() -> None:
+    place = torch.tensor([3.0, 5.0, 1.0], dtype=torch.float64)
+    chosen = torch.tensor([True, False])
+    assert (mirror(2, -1).choose(chosen).matrix @ place).tolist() == [[-3, 5, 1], [3, 5, 1]]
+    assert (mirror(2, -2).choose(chosen).matrix @ place).tolist() == [[3, -5, 1], [3, 5, 1]]

@@ -260,3 +260,14 @@ def test_samples_of_one_batch_that_differ_in_size(odd: int, shape: tuple[int, ..
     (found,) = error.value.diagnostics
     assert (found.code, found.path) == ("NS653", "image")
     assert all(" x ".join(map(str, size)) in found.fact for size in (shape, (3, 8, 8)))
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_a_border_is_there_before_the_crop(ragged: bool) -> None:
+    """Of samples in one tensor and of a list: windows of each with the black pixels around it."""
+    x = torch.arange(1, 4 * 25 + 1).reshape(4, 1, 5, 5).float()
+    cut, places = random_crop(list(x) if ragged else x, (6, 6), draw(1, 4), pad=2)
+    around = torch.nn.functional.pad(x, (2,) * 4)
+    for one, (top, left), whole in zip(cut, places.tolist(), around, strict=True):
+        assert torch.equal(one, whole[:, int(top) : int(top) + 6, int(left) : int(left) + 6])
+    assert cut.shape == (4, 1, 6, 6) and (cut == 0).any()

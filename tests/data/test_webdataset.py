@@ -13,7 +13,7 @@ from PIL import Image
 
 from netspec.data.registry import Place, open_source
 from netspec.data.shards.braces import count_names, expand_names
-from netspec.data.shards.index import ShardIndex
+from netspec.data.shards.index import Member, ShardIndex, read_label
 from netspec.data.shards.kept import NAME, Key, read_kept, write_kept
 from netspec.data.source import Source
 from netspec.data.sources import webdataset
@@ -300,3 +300,11 @@ def test_labels_of_what_was_kept_are_among_those_that_are_there(tmp_path: Path) 
     assert key.label is None and (tmp_path / "shards" / "0000.tar").stat().st_size == key.size
     write_kept(path, {key: index._replace(codes=index.codes + 1)})
     assert not read_kept(path, (1, 1))
+
+
+@pytest.mark.parametrize(("word", "label"), [(None, "7"), ("kind", "cat"), ("far", "")])
+def test_a_label_stands_under_the_word_asked_for(word: str | None, label: str) -> None:
+    """Under `label` where none is."""
+    data = json.dumps({"label": 7, "kind": " cat "}).encode()
+    found, why = read_label(io.BytesIO(data), Member("a", "json", 0, 0, len(data)), word)
+    assert found == label and (not why if label else "no number and no text far" in why)

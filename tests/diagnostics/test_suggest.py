@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from netspec.diagnostics.suggest import distance, nearest
+from netspec.diagnostics.suggest import clearly, distance, nearest
 
 _WORDS = (
     "num_output kernel_size kernel_h kernel_w stride stride_h pad bias_term dilation group axis bottom top".split()  # noqa: SIM905
@@ -84,3 +84,11 @@ def test_distance_is_that_of_the_table() -> None:
         steps, bound = by_table(a, b), draw.randrange(8)
         assert distance(a, b, 20) == steps, (a, b)
         assert distance(a, b, bound) == min(steps, bound + 1), (a, b, bound)
+
+
+def test_a_word_is_clearly_another_where_no_third_is_as_near() -> None:
+    assert clearly("Convolutoin", "Convolution", ["Convolution", "Pooling"])
+    assert not clearly("cat", "bat", ["bat", "hat"]), "two are as near"
+    assert not clearly("xyzzyx", "Convolution", ["Convolution", "Pooling"]), "none is near"
+    assert not clearly("Pool", "Pooling", ["Pooling", "Convolution"]), "a beginning is no slip"
+    assert not clearly("Poolin", "Convolution", ["Pooling", "Convolution"]), "another is meant"
