@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,11 @@ status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 most = int(status["VmHWM"].split()[0])  # ru_maxrss would be that of the process that started this one
 print("\\n" + json.dumps([code, spent.ru_utime + spent.ru_stime, most // 1024]), file=sys.stderr)
 """
+
+
+def mark_slow(rows: Iterable[str], *slow: str) -> list[Any]:
+    """The rows, of which those that cost what a neighbour costs in the same way wait for a release."""
+    return [pytest.param(row, marks=pytest.mark.slow if row in slow else ()) for row in rows]
 
 
 def chain(layers: int, layer: str) -> str:
@@ -121,11 +126,9 @@ LISTS = {
     ),
 }
 """Short texts whose variables add values in any number."""
-FAST = ("numbers", "texts")
-EACH_LIST = [pytest.param(each, marks=() if each in FAST else pytest.mark.slow) for each in LISTS]
 
 
-@pytest.mark.parametrize("what", EACH_LIST)
+@pytest.mark.parametrize("what", mark_slow(LISTS, *{*LISTS} - {"numbers", "texts"}))
 def test_check_of_long_lists_costs_little(what: str, tmp_path: Path) -> None:
     out = costs_little(tmp_path, LISTS[what], SIZES[2000])
     assert len(out) < 100_000
@@ -134,14 +137,14 @@ def test_check_of_long_lists_costs_little(what: str, tmp_path: Path) -> None:
 
 
 @BY_SIZE
-@pytest.mark.parametrize("what", CHAINS)
+@pytest.mark.parametrize("what", mark_slow(CHAINS, "misspelt bottoms", "no numbers", "misspelt words"))
 def test_check_of_many_layers_costs_little(what: str, layers: int, tmp_path: Path) -> None:
     out = costs_little(tmp_path, chain(layers, CHAINS[what]), SIZES[layers])
     if what == "one misspelt type":  # one trial serves all fixes of a kind
         assert out.count("= help: write ReLU") == layers
 
 
-@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize("what", mark_slow(OTHERS, "lists of texts", "axes"))
 def test_check_costs_little(what: str, tmp_path: Path) -> None:
     costs_little(tmp_path, OTHERS[what], SIZES[2000])
 
@@ -206,7 +209,7 @@ NETS: dict[str, Callable[[int], tuple[str, str]]] = {
 
 
 @BY_SIZE
-@pytest.mark.parametrize("what", NETS)
+@pytest.mark.parametrize("what", mark_slow(NETS, "messages", "a list of dims", "kernel sizes", "inputs"))
 def test_import_costs_little(what: str, layers: int, tmp_path: Path) -> None:
     """Of many findings of a kind the first are shown and the others counted; what no net has is refused before it is worked on."""
     text, said = NETS[what](WORDS[layers])

@@ -74,7 +74,7 @@ def test_it_checks_trains_exports_and_predicts(home: Path, kind: str) -> None:
     assert f"shape: {shape}" in (home / "pictures of.yaml").read_text(encoding="utf-8")
     assert graph.types[graph.graph.outputs[0]].shape[1] == len(classes)
     assert (
-        run("train", "pictures of.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=2")[
+        run("train", "pictures of.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=1")[
             0
         ]
         == []

@@ -28,6 +28,7 @@ from netspec.syntax.located import Located, place, plain
 from netspec.syntax.reader import read
 from tests.each import each
 
+ROOT = Path(__file__).resolve().parents[2]
 TYPES = layers.every()
 
 
@@ -159,7 +160,7 @@ def words_of(schema: Any) -> set[str]:
     return {*schema, *words_of([*inner, *schema.get("properties", {}).values()])}
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [3, pytest.param(150, marks=pytest.mark.slow)])
 @each("cls", records(), lambda cls: cls.__qualname__)
 def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record], count: int) -> None:
     schema = {"type": "object", **cls.schema()}
@@ -277,7 +278,7 @@ def of_type(cls: type[Layer]) -> Any:
     return PUBLISHED.evolve(schema={"allOf": [{"$ref": f"#/$defs/{cls.type}"}, {"$ref": "#/$defs/complete"}]})
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [3, pytest.param(25, marks=pytest.mark.slow)])
 @each("cls", TYPES, lambda cls: cls.type)
 def test_published_schema_and_own_check_agree_where_there_are_no_expressions(
     cls: type[Layer], count: int
@@ -308,7 +309,7 @@ def test_both_forms_together_are_refused() -> None:
     assert "NS108" in {found.code for found in check_source(Source("s", f"layers:\n  - {both}\n"))}
 
 
-@each("path", sorted(Path("specs").rglob("*.yaml")))
+@each("path", sorted((ROOT / "specs").rglob("*.yaml")), lambda path: path.stem)
 def test_every_spec_of_the_repository_is_valid(path: Path) -> None:
     tree = read(Source(str(path), path.read_text(encoding="utf-8")), Diagnostics())
     assert tree is not None

@@ -111,7 +111,7 @@ SOUND = ", vars: {wide: '${4 if i == 1 else 3}'}"
         *((layer, end, "") for layer in LAYERS[11:13] for end in (ENDS[1], ENDS[-1])),
     ],
 )
-@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("nested", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_faults_in_a_block_and_beside_it_do_not_unroll_it_a_hundred_thousand_times(
     layer: str, end: str, more: str, nested: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from tests.conformance.caffe.formulas_more import MORE
 FAMILIES = {**DRAWS, **MORE, **FORKS, **BOXES}
 ASIDE = {"loss", "metric", "data", "input"}
 STEP = 1e-6
-FEW = 5
+FEW = 3
 
 
 @pytest.mark.onnx
