@@ -5,7 +5,7 @@ classes apart, else the place in its output. In: a Subject, outputs, what is ask
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
 from netspec.seeing.seen import Array, Asked
 from netspec.seeing.subject import NetSubject, Subject
 
@@ -25,10 +25,15 @@ class Answer(NamedTuple):
 
 def chosen_answer(subject: Subject, outputs: Mapping[str, Array], asked: Asked) -> Answer:
     """The class that is asked for, else the one with the best score; of an output that is no scores
-    its greatest number, of one number that. Raises SpecError NS750, NS757.
+    its greatest number; without one of several numbers, the first of one. Raises SpecError NS750, NS757.
     """
-    single = next((name for name, v in outputs.items() if v.size == len(v)), None)
-    name = single if single is not None else subject.scores(outputs)
+    single = [name for name, values in outputs.items() if values.size == len(values)]
+    try:
+        name = subject.scores(outputs)
+    except SpecError:
+        if not single:
+            raise
+        name = single[0]
     scores = outputs[name].reshape(len(outputs[name]), -1)[0]
     number = (
         int(scores.argmax()) if asked.label is None else find_class(subject, name, len(scores), asked.label)

@@ -64,7 +64,7 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     import torch
 
     from netspec import compiled
-    from netspec.training.batches.feeds import Feeds
+    from netspec.training.batches.feeds import Feeds, section_of
     from netspec.training.class_weights import set_class_weights
     from netspec.training.device import exact_float32, find_device
     from netspec.training.evaluate import evaluate
@@ -74,6 +74,7 @@ def measure(subject: NetSubject, part: str, most: int | None = None) -> Judged:
     from netspec.training.run.folder import read_classes, read_record, telling
 
     program, place = subject.program, find_device(subject.device)
+    section_of(program)  # without one, no loss has a place
     trained, tested = program.training_graph("train"), program.training_graph("test")
     with telling(program.reading.unproven):
         feeds = Feeds.open(program, trained, tested, subject.facts)

@@ -33,7 +33,7 @@ def read_filters(
         given = taken.get(find_origin(makers, {*weights}, {*taken}, node.input[0]))
         if node.op_type in DENSE:
             yield from read_dense(node, weight, given)
-        elif 3 <= weight.ndim <= 4:
+        elif 3 <= weight.ndim <= 5:
             yield Filters(name, weight, given is not None, color_of(given))
 
 

@@ -265,7 +265,7 @@ class NetSubject(Subject):
                 continue
             weight = self.net.layer_parameters(node.name)[0].detach().cpu().numpy()  # type: ignore[operator]
             bottom, first = self.typed.types[node.bottoms[0]], node.bottoms[0] in given
-            if "windowed" in node.layer.traits and 3 <= weight.ndim <= 4:
+            if "windowed" in node.layer.traits and 3 <= weight.ndim <= 5:
                 color = self.color(given[node.bottoms[0]]) if first else ""
                 yield Filters(node.name, weight, first, color)
             elif first and weight.ndim == 2 and is_picture(self.taken[given[node.bottoms[0]]]):

@@ -12,7 +12,9 @@ __all__ = ["summary"]
 def summary(subject: Subject) -> list[str]:
     """Lines of words."""
     found = [f"{subject.kind}: {subject.path}"]
-    shapes = [f"{name} {[n or 'open' for n in each.shape]}" for name, each in subject.taken.items()]
+    shapes = [
+        f"{name} [{', '.join(str(n or 'open') for n in each.shape)}]" for name, each in subject.taken.items()
+    ]
     found.append(f"takes {', '.join(shapes)}")
     if not isinstance(subject, NetSubject):
         return [*found, f"{count_of(len(subject.layers), 'node')}"]

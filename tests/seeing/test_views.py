@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_sample_image
@@ -18,6 +19,8 @@ from netspec.seeing.gabor import fit_gabors
 from netspec.seeing.registry import find_view
 from netspec.seeing.seen import Asked, Seen
 from netspec.seeing.subject import NetSubject, Subject, open_subject
+from netspec.seeing.summary import summary
+from netspec.seeing.whole import look_at_all
 from netspec.training.batches.feeds import Feeds
 from netspec.training.test import measure
 from tests.training.specs import Line
@@ -52,6 +55,47 @@ def test_planted_gabors_are_named_and_noise_is_not() -> None:
         assert fit.name and abs((fit.degrees - angle + 90) % 180 - 90) <= 15 and 4 < fit.wavelength < 9
     noise = np.random.default_rng(0).standard_normal((40, 7, 7))
     assert [fit.name for fit in fit_gabors(noise) if fit.name] == []
+
+
+def test_filters_of_volumes_stand_slice_by_slice(tmp_path: Path) -> None:
+    """A row a filter, its slices side by side; pixels that can be seen."""
+    conv = {"name": "c", "type": "Convolution", "num_output": 2, "kernel_size": 2, "weight_filler": "xavier"}
+    spec = {"netspec": 1, "input": {"data": ["N", 1, 4, 5, 6]}, "layers": [conv]}
+    (tmp_path / "v.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    seen = see("filters", tmp_path / "v.yaml")
+    assert seen.arrays["c"].shape == (2, 1, 2, 2, 2) and seen.told == ["c: 2 filters of 1x2x2x2"]
+    (figure,) = find_view("filters").draw(seen)
+    sheet, weight = figure.pixels(), seen.arrays["c"]
+    assert sheet is not None and sheet.shape == (83, 83, 3) and "a slice of a channel" in figure.told
+    for f, d in ((0, 0), (0, 1), (1, 0), (1, 1)):  # red above 0, blue below
+        part = sheet[1 + 41 * f : 41 + 41 * f, 1 + 41 * d : 41 + 41 * d].astype(int)
+        signs = np.sign(part[10::20, 10::20, 0] - part[10::20, 10::20, 2])
+        np.testing.assert_array_equal(signs, np.sign(weight[f, 0, d]))
+
+
+def test_a_net_of_two_inputs_and_outputs_that_no_training_is_told_of(tmp_path: Path) -> None:
+    """What needs a loss is left out, not refused because nobody said where a loss would stand."""
+    layers = [
+        {"name": "c", "type": "Convolution", "bottom": "left", "num_output": 2, "kernel_size": 3},
+        {"name": "a", "type": "InnerProduct", "bottom": "c", "num_output": 3},
+        {"name": "b", "type": "InnerProduct", "bottom": "right", "num_output": 3},
+        {"name": "s", "type": "Eltwise", "bottom": ["a", "b"]},
+        {"name": "prob", "type": "Softmax"},
+        {"name": "size", "type": "InnerProduct", "bottom": "s", "num_output": 1},
+    ]
+    spec = {"netspec": 1, "input": {"left": ["N", 1, 6, 6], "right": ["N", 2]}, "layers": layers}
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump({**spec, "output": ["prob", "size"]}, sort_keys=False))
+    subject = open_subject(str(path))
+    shown = look_at_all(["batch", "confusion", "mistakes", "net", "output"], subject, Asked())
+    assert [seen.view for seen, _ in shown] == ["net", "output", "left-out"]
+    left = shown[-1][0].values
+    assert {name: left[name]["code"] for name in left} == dict.fromkeys(
+        ("batch", "confusion", "mistakes"), "NS681"
+    )
+    assert see("occlusion", subject, label="2").values["class"] == "2", "of the scores, not of the one number"
+    assert "takes left [1, 6, 6], right [2]" in summary(subject)
+    assert "takes data [1, open, open]" in summary(open_subject("zoo:sobel"))
 
 
 def test_filters_are_the_planted_weights(run: Path, tmp_path: Path) -> None:

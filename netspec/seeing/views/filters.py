@@ -126,6 +126,8 @@ def scale_of(layer: Any, weight: Array) -> str:
         return "each stretched from its least to its greatest weight"
     most = float(np.abs(weight).max(initial=0))
     way = {1: "a tile a filter"}.get(weight.shape[1], "a row a filter, a column a channel")
+    if weight.ndim == 5:
+        way = "a row a filter, a column a slice of a channel"
     return f"{way}; blue -{most:.3g}, white 0, red {most:.3g}"
 
 
@@ -141,10 +143,13 @@ def sheet(weight: Array, layer: Any) -> Array:
         return tile([blue_red(each, most) for each in weight], least=TILE)
     if is_flat(layer, weight):
         return tile([first_filter(each, layer["color"]) for each in weight], least=TILE)
+    if weight.ndim == 5:  # slices of a volume stand side by side
+        weight = weight.reshape(len(weight), -1, *weight.shape[3:])
     most, channels = float(np.abs(weight).max(initial=0)), loudest(weight.swapaxes(0, 1), MOST_CHANNELS)
     tiles = blue_red(weight[:, channels], most).reshape(-1, *weight.shape[2:], 3)
     columns = len(channels) * (len(channels) > 1)  # of one channel each: a sheet, no strip
-    return tile(tiles, columns, SMALL, gap=1)
+    across = columns or int(np.ceil(np.sqrt(len(tiles))))
+    return tile(tiles, columns, max(SMALL, min(TILE, ALONE // across)), gap=1)
 
 
 def first_filter(weight: Array, color: str) -> Array:

@@ -54,10 +54,9 @@ def see(subject: Subject, asked: Asked) -> Seen:
     value = net.nodes[layer].tops[0]
     why = explain_unshifted(net.typed, value, fields(net.typed))
     proven = why is None and moved == steps
-    told = [
-        f"{layer}, a shift by {by}: away from the border, over {count_of(difference.shape[-1], 'place')},"
-        f" the two differ by {apart:.3g} at most"
-    ]
+    there = difference.shape[-1]
+    far = f"away from the border, over {count_of(there, 'place')}, the two differ by {apart:.3g} at most"
+    told = [f"{layer}, a shift by {by}: {far if there else 'every place sees the border, none is compared'}"]
     if proven:
         told.append("equivariance is proven")
     else:

@@ -40,6 +40,7 @@ class Sheet(NamedTuple):
 
 def open_data(program: driver.Program) -> tuple[Feeds, TypedGraph]:
     """The data of a program, and the graph that learns from them. Raises SpecError."""
+    section_of(program)  # without one, no loss has a place
     trained, tested = program.training_graph("train"), program.training_graph("test")
     return Feeds.open(program, trained, tested), trained
 
