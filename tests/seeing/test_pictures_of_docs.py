@@ -32,8 +32,10 @@ TRAINED = {
 }
 
 
-WIDTH, SHEET = 360, 800
-"""Pixels across a picture of the page; the words of a sheet of eight columns are read at its own size."""
+WIDTH, SHEET, HEIGHT, GRAPH = 360, 800, 480, 860
+"""Pixels across a picture of the page, and down; the words of a sheet of eight columns, and those in the
+boxes of a graph, are read nearly at their own size.
+"""
 
 
 def made(view: str, net: str, asked: dict[str, Any], name: str) -> Any:
@@ -41,7 +43,7 @@ def made(view: str, net: str, asked: dict[str, Any], name: str) -> Any:
     figures: list[Figure] = list(module.draw(module.see(open_subject(net), Asked(**asked))))
     pixels = next(each for each in figures if each.name.startswith(name)).pixels()
     image = Image.fromarray(pixels)  # type: ignore[arg-type]
-    image.thumbnail((SHEET if view == "mistakes" else WIDTH, 480))
+    image.thumbnail(({"mistakes": SHEET}.get(view, WIDTH), {"net": GRAPH}.get(view, HEIGHT)))
     return image.quantize(256)
 
 
