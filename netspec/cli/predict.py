@@ -1,7 +1,7 @@
 """`netspec predict`."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +35,7 @@ class Predictor(NamedTuple):
     name, and class names by output; learned: what a run's data call the classes, where `labels:`
     has other names; facts: what they have fixed, such as the rate of sounds. boxes: outputs that
     list boxes, with the (height, width) that the model cuts from the middle, where it cuts.
+    logistic: outputs of which each value is a probability of its own.
     """
 
     taken: "Mapping[str, Taken]"
@@ -43,6 +44,7 @@ class Predictor(NamedTuple):
     learned: Mapping[str, Sequence[str]] = {}
     facts: Mapping[str, Any] = {}
     boxes: Mapping[str, tuple[int, int] | None] = {}
+    logistic: Collection[str] = ()
 
 
 class Most(NamedTuple):
@@ -233,7 +235,7 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     from netspec.data.samples import Taken
     from netspec.imaging.words import contract_of
     from netspec.serving.engine import open_model
-    from netspec.serving.predict import find_boxes, image_words, run_model
+    from netspec.serving.predict import find_boxes, find_logistic, image_words, run_model
     from netspec.serving.trial import try_apart
 
     if allow_uncertified:
@@ -250,7 +252,12 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     facts = facts_of(model.metadata, path)
     boxes = find_boxes(model.metadata, path)
     return Predictor(
-        taken, lambda batch: run_model(model, batch, path), model.labels, facts=facts, boxes=boxes
+        taken,
+        lambda batch: run_model(model, batch, path),
+        model.labels,
+        facts=facts,
+        boxes=boxes,
+        logistic=find_logistic(model.metadata, path),
     )
 
 
@@ -271,7 +278,9 @@ def run_predictor(folder: str, weights: str, device: str, reading: "Reading") ->
     boxes = dict.fromkeys(
         value.name for value in run.typed.graph.outputs if value.node and value.node.layer.lists
     )
-    return Predictor(taken, opened.run, labels, learned, read_facts(run.folder), boxes)
+    return Predictor(
+        taken, opened.run, labels, learned, read_facts(run.folder), boxes, run.typed.graph.logistic_outputs()
+    )
 
 
 def describe_sample(sample: "Sample", predictor: Predictor, top: "Most") -> dict[str, Any]:
@@ -286,22 +295,28 @@ def describe_sample(sample: "Sample", predictor: Predictor, top: "Most") -> dict
             window = find_window(sample, given, taken, predictor.boxes[name])
             outputs[name] = describe_boxes(values, window, labels, top.boxes)
         else:
-            outputs[name] = output(values[0], labels, top.classes, predictor.learned.get(name))
+            ranked = name not in predictor.logistic
+            outputs[name] = output(values[0], labels, top.classes, predictor.learned.get(name), ranked)
     note = {"note": sample.note} if sample.note else {}
     return {"sample": sample.name, "label": sample.label, **note, "outputs": outputs}
 
 
 def output(
-    row: "Array", labels: Sequence[str], top: int, learned: Sequence[str] | None = None
+    row: "Array",
+    labels: Sequence[str],
+    top: int,
+    learned: Sequence[str] | None = None,
+    choosing: bool = True,
 ) -> dict[str, Any]:
     """An output of one sample; `data_class` is what the data call a class that `labels:` calls
-    otherwise. What neither has names nor adds up to 1 is no choice of a class: its values.
+    otherwise. What neither has names nor adds up to 1 is no choice of a class: its values; nor is
+    what is not `choosing`, whose values may add up to 1 by chance.
     """
     import numpy as np
 
     scores = np.asarray(row)
     vector = scores.size == max(scores.shape, default=1)
-    if not vector or not (labels or is_distribution(scores)):
+    if not vector or not (labels or (choosing and is_distribution(scores))):
         return {"shape": list(scores.shape), "values": scores.tolist()}
     scores = scores.reshape(-1)
     # stable: of equal scores the first class; in float64, for -x of unsigned numbers wraps

@@ -327,7 +327,8 @@ def copy_weights(given: Any, net: Any, program: Program) -> None:
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`),
-    .boxes (`boxes_of`), .data (what a run's data have fixed), .table (the input that takes rows of a
+    .boxes (`boxes_of`), .logistic (outputs of which each value is a probability of its own, as JSON
+    has a list), .data (what a run's data have fixed), .table (the input that takes rows of a
     table as they are).
 
     .image.NAME: what a caller has yet to do with an image.
@@ -345,6 +346,8 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     boxes = boxes_of(typed)
     if boxes:
         found["netspec.boxes"] = json.dumps(boxes)
+    if logistic := typed.graph.logistic_outputs():
+        found["netspec.logistic"] = json.dumps(logistic, ensure_ascii=False)
     sizes = sizes_of(typed)
     if sizes is not None:
         found[SIZES] = sizes

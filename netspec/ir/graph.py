@@ -198,6 +198,11 @@ class Graph:
                 found.setdefault(value, []).append(node)
         return found
 
+    def logistic_outputs(self) -> list[str]:
+        """The outputs of which each value is a probability of its own, no share of one choice."""
+        made = (value for value in self.outputs if value.node and "logistic" in value.node.layer.traits)
+        return [value.name for value in made]
+
 
 @frozen
 class WeightRef:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from netspec.diagnostics import fail
 from netspec.serving.engine import Model, open_model
 from netspec.serving.tensors import RequestError, datatype_of
-from netspec.strict_json import JsonError, read_object
+from netspec.strict_json import JsonError, read_json, read_object
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["find_boxes", "image_words", "run_model", "run_once"]
+__all__ = ["find_boxes", "find_logistic", "image_words", "run_model", "run_once"]
 
 IMAGE = "netspec.image."
 BOXES = "netspec.boxes"
+LOGISTIC = "netspec.logistic"
 
 
 def run_once(
@@ -49,6 +50,19 @@ def run_model(
         return model.run(inputs, [t.name for t in model.outputs])
     except RequestError as error:
         raise fail(str(error.details.get("code", "NS726")), str(error), path=os.fspath(path)) from error
+
+
+def find_logistic(model_metadata: Mapping[str, str], path: str = "") -> frozenset[str]:
+    """The outputs of which each value is a probability of its own, no share of one choice. Raises
+    SpecError NS721 where the metadata are damaged.
+    """
+    try:
+        names = read_json(model_metadata.get(LOGISTIC, "[]"))
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise JsonError("it must be a list of names")
+    except JsonError as error:
+        raise fail("NS721", f"the metadata {LOGISTIC}: {error}", path=path) from error
+    return frozenset(names)
 
 
 def find_boxes(

@@ -119,6 +119,35 @@ def test_only_what_is_a_choice_of_a_class_is_ranked(home: Path) -> None:
     assert "top" in outputs["prob"] and len(outputs["f"]["values"]) == 3
 
 
+@pytest.mark.parametrize(("kind", "ranked"), [("Sigmoid", False), ("Softmax", True)])
+def test_labels_that_add_up_to_one_by_chance_are_no_choice(tmp_path: Path, kind: str, ranked: bool) -> None:
+    """Probabilities of their own, of 1 and 0: the layer says what they are, in a run and in its file."""
+    import netspec
+
+    np.savez(
+        tmp_path / "d.npz",
+        data=np.float32([[50, -50], [-50, 50]] * 4),
+        label=np.eye(2, dtype="f4")[[0, 1] * 4],
+    )
+    loss = "SigmoidCrossEntropyLoss" if kind == "Sigmoid" else "EuclideanLoss"
+    (tmp_path / "net.yaml").write_text(f"""
+netspec: 1
+input: {{data: [N, 2]}}
+layers:
+  - {{name: ip, type: InnerProduct, num_output: 2, weight_filler: {{type: values, values: [1, 0, 0, 1]}}}}
+  - {{name: prob, type: {kind}}}
+train:
+  data: {{source: npz, path: d.npz, batch_size: 2}}
+  loss: [{{name: loss, type: {loss}, bottom: [{"ip" if kind == "Sigmoid" else "prob"}, label]}}]
+  solver: {{base_lr: 0.0001, lr_policy: fixed, max_iter: 1}}
+""")
+    netspec.train(tmp_path / "net.yaml", tmp_path / "run")
+    netspec.export(tmp_path / "run", tmp_path / "m.onnx")
+    for model in ("run", "m.onnx"):
+        found = told(tmp_path / model, tmp_path / "d.npz")[0]["outputs"]["prob"]
+        assert ("top" in found) == ranked and ("values" in found) != ranked, found
+
+
 def test_a_picture_that_is_squeezed_is_told(home: Path) -> None:
     assert "12x6 squeezed to 4x4" in ask("net.onnx", "photos/cat/0.png").output
     Image.new("RGB", (40, 39)).save("even.png")
