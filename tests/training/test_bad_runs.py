@@ -89,7 +89,7 @@ PARTS: dict[str, Callable[[list[str]], Any]] = {
     "no part is called 'weights.safetensors'": lambda names: ["weights.safetensors"],
     "no part is called '7'": lambda names: [7],
     "must be a list": lambda names: dict.fromkeys(names, 0),
-    "a part of it: ": lambda names: [names[0].replace("0-of", "1-of"), names[1]],
+    "a part of a file of weights: ": lambda names: [names[0].replace("0-of", "1-of"), names[1]],
     "is not the checksum": lambda names: [names[0], names[1].replace(names[1][-20:-12], "0" * 8)],
 }
 

@@ -41,6 +41,7 @@ __all__ = [
 WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
 """The files of a run: of its last snapshot, of its best test."""
 PARTS = "parts"
+WHOLE = "its parts lie beside a file; netspec transplant RUN SPEC SPEC -o FILE makes one file of a run's"
 PART = re.compile(r"[a-z][a-z.-]{0,40}\.[0-9]{1,6}-of-[0-9]{1,6}\.[0-9a-f]{8}\.safetensors")
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -127,7 +128,8 @@ def read_part(path: Path) -> dict[str, Tensor]:
     try:
         tensors, facts = read_file(path, [path.parent])
     except SpecError as error:
-        raise fail("NS674", f"a part of it: {error.diagnostics[0].fact}", path=str(path)) from error
+        fact = f"a part of a file of weights: {error.diagnostics[0].fact}"
+        raise fail("NS674", fact, path=str(path), notes=(WHOLE,)) from error
     if checksum(facts, tensors) != path.name.split(".")[-2]:
         raise fail("NS674", "a part's name is not the checksum of its content", path=str(path))
     return tensors
