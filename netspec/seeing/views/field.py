@@ -48,8 +48,9 @@ def see(subject: Subject, asked: Asked) -> Seen:
     window = [span(extent, at, n) for extent, at, n in zip(extents, place, found.shape, strict=True)]
     held = smallest_half(found, HELD)
     size = "x".join(str(last - first + 1) for first, last in window)
+    seen = "place" if size == "1" else "places"
     told = [
-        f"unit {place} of {layer} sees {size} of the input",
+        f"the unit of {layer} at {', '.join(map(str, place))} sees {size} {seen} of the input",
         f"{HELD:.0%} of its gradient lies in {count_of(held, 'place')}",
     ]
     frames = [{"size": each.size, "stride": each.stride, "begin": each.begin} for each in extents]
