@@ -4,7 +4,6 @@ accept alike. Knows no parameter.
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Protocol, Union, get_args, get_origin
 
@@ -76,6 +75,8 @@ class Bounds(NamedTuple):
 UNBOUNDED = Bounds()
 LEAST, GREATEST = -(1 << 31), (1 << 31) - 1
 """Integers have 32 bits, as in Caffe's messages, where a parameter does not say otherwise."""
+LARGEST = 3.4028234663852886e38
+"""The greatest number of 32 bits that is finite."""
 Reader = Callable[[Any, Bounds], Any]
 
 
@@ -112,8 +113,10 @@ def read_int(node: Any, bounds: Bounds) -> int:
 
 
 def is_not_finite(value: Any) -> bool:
-    """Whether a value is infinite or NaN: JSON has neither, and no setting means one."""
-    return isinstance(value, float) and not isfinite(value)
+    """Whether a value is NaN, or infinite in the 32 bits in which nets compute: JSON has neither, and no setting
+    means one.
+    """
+    return type(value) in (int, float) and not abs(value) <= LARGEST
 
 
 def read_float(node: Any, bounds: Bounds) -> float:

@@ -1,4 +1,4 @@
-"""Integers have the 32 bits of Caffe's messages; tensors as many values as can be counted."""
+"""Integers and numbers have the 32 bits of Caffe's messages; tensors as many values as can be counted."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from netspec import driver
 from netspec.diagnostics import SpecError
 from netspec.importers.caffe import convert
 from netspec.ir.layer import REGISTRY, Filler
-from netspec.kinds import INT
+from netspec.kinds import FLOAT, INT
 from netspec.layers import every
 from netspec.record import Bounds, Param, Reject
 from netspec.repair.check import check_source
@@ -52,6 +52,16 @@ def test_an_integer_has_32_bits(declared: Param) -> None:
 def test_the_limits_themselves_are_taken() -> None:
     for value in ((1 << 31) - 1, -(1 << 31)):
         assert INT.read(place(value), Bounds()) == value
+
+
+@pytest.mark.parametrize("number", ["3.5e38", "-1e39", "1e300", f"1{'0' * 39}"])
+def test_a_number_is_finite_in_32_bits(number: str) -> None:
+    """What is more is infinite in the net: torch refuses it when the net is called."""
+    for value in (3.4028234663852886e38, -3.4028234663852886e38, 1e-60, 1e38):
+        assert FLOAT.read(place(value), Bounds()) == value
+    text = f"input: {{data: [N, 4]}}\nlayers: [{{name: e, type: ELU, alpha: {number}}}]"
+    (found,) = check_source(Source("net.yaml", text))
+    assert found.code == "NS104" and "is more than the 32 bits of a number hold" in found.fact
 
 
 @pytest.mark.parametrize("number", ["1e23", "2147483648", "4294967297", "9223372036854775808"])

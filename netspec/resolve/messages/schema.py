@@ -5,6 +5,7 @@ out. Knows no layer type.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from math import isfinite
 from typing import Any, NamedTuple
 
 from netspec.diagnostics.evidence import Computed, Unheard
@@ -355,6 +356,8 @@ def what_it_is(at: Located, wanted: list[str]) -> str:
     value = at.value
     if value is None:
         return "it is empty"
+    if is_not_finite(value) and isfinite(value):
+        return f"{show_value(at)} is more than the 32 bits of a number hold"
     if is_not_finite(value) or (isinstance(value, float) and "integer" in wanted):
         return f"{show_value(at)} is not"
     for types, name in (
