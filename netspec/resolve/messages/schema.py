@@ -356,7 +356,7 @@ def what_it_is(at: Located, wanted: list[str]) -> str:
     value = at.value
     if value is None:
         return "it is empty"
-    if is_not_finite(value) and isfinite(value):
+    if is_not_finite(value) and (isinstance(value, int) or (isinstance(value, float) and isfinite(value))):
         return f"{show_value(at)} is more than the 32 bits of a number hold"
     if is_not_finite(value) or (isinstance(value, float) and "integer" in wanted):
         return f"{show_value(at)} is not"
