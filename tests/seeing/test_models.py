@@ -126,3 +126,18 @@ def test_weights_in_whole_numbers_are_seen_as_what_they_stand_for(tmp_path: Path
             data=f"npz:{tmp_path / 'x.npz'}",
             split="all",
         )
+
+
+def test_nodes_of_one_name_are_boxes_of_their_own(tmp_path: Path) -> None:
+    """Names of nodes need not be unique in ONNX, and may be those of a box that holds an input."""
+    names = ["x (input)", "same", "same", "same", "same'"]
+    blobs = ["x", "a", "b", "c", "d", "y"]
+    nodes = [helper.make_node("Relu", [blobs[i]], [blobs[i + 1]], name=name) for i, name in enumerate(names)]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in "xy"]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:])
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    boxes = see("net", open_subject(str(path))).values["boxes"]
+    made = [box["name"] for box in boxes]
+    assert len(set(made)) == len(made) == 6
+    assert [box["reads"] for box in boxes] == [[], *([name] for name in made[:-1])]

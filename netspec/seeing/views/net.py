@@ -74,8 +74,9 @@ def items_of_net(subject: NetSubject) -> Iterator[dict[str, Any]]:
     """Inputs and layers of a typed graph."""
     typed = subject.typed
     makers: dict[Any, str] = {}
+    names = {node.name for node in typed.graph.nodes}
     for given in typed.graph.inputs:
-        name = unlike(f"{given.value.name} (input)", makers.values())
+        name = unlike(f"{given.value.name} (input)", names)
         makers[given.value] = name
         yield item(name, "input", shape_text(typed.types[given.value].shape), 0, (), "")
     for node in typed.graph.nodes:
@@ -97,8 +98,12 @@ def product_of(shape: Any) -> Any:
     return made
 
 
-def unlike(name: str, taken: Any) -> str:
-    return name if name not in set(taken) else f"{name}'"
+def unlike(name: str, taken: set[str]) -> str:
+    """The name, primed until it is no other's; it is taken from then on."""
+    while name in taken:
+        name += "'"
+    taken.add(name)
+    return name
 
 
 def items_of_model(subject: ModelSubject) -> Iterator[dict[str, Any]]:
@@ -107,11 +112,9 @@ def items_of_model(subject: ModelSubject) -> Iterator[dict[str, Any]]:
     for each in subject.model.inputs:
         makers[each.name] = f"{each.name} (input)"
         yield item(makers[each.name], "input", shape_text(each.shape), 0, (), "")
-    names: set[str] = set()
+    names = set(makers.values())
     for node in subject.proto.graph.node:
-        name = node.name or node.output[0]
-        name = unlike(name, names)
-        names.add(name)
+        name = unlike(node.name or node.output[0], names)
         read = [subject.weights[each] for each in node.input if each in subject.weights]
         weights = sum(each.size for each in read if each.dtype != np.int64)  # those are shapes, axes, places
         reads = tuple(dict.fromkeys(makers[each] for each in node.input if each in makers))
@@ -135,6 +138,7 @@ def fold(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Layers of one block that stand together as one box."""
     made: list[dict[str, Any]] = []
     home: dict[str, str] = {}
+    names: set[str] = set()
     for each in items:
         reads = [home[name] for name in each["reads"]]
         last = made[-1] if made else None
@@ -145,8 +149,7 @@ def fold(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
             last["shape"], last["type"] = each["shape"], "block"
             home[each["name"]] = last["name"]
             continue
-        name = each["block"] or each["name"]
-        name = unlike(name, home.values())
+        name = unlike(each["block"] or each["name"], names)
         home[each["name"]] = name
         made.append({**each, "name": name, "reads": list(dict.fromkeys(reads))})
     return made
