@@ -129,8 +129,8 @@ def test_weights_in_whole_numbers_are_seen_as_what_they_stand_for(tmp_path: Path
 
 
 def test_nodes_of_one_name_are_boxes_of_their_own(tmp_path: Path) -> None:
-    """Names of nodes need not be unique in ONNX, and may be those of a box that holds an input."""
-    names = ["x (input)", "same", "same", "same", "same'"]
+    """A node without a name is called by its output; others may have that name, and that of an input's box."""
+    names = ["x (input)", "c'", "", "c", "last"]
     blobs = ["x", "a", "b", "c", "d", "y"]
     nodes = [helper.make_node("Relu", [blobs[i]], [blobs[i + 1]], name=name) for i, name in enumerate(names)]
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in "xy"]
