@@ -138,7 +138,7 @@ def test_nodes_of_one_name_are_boxes_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     subject = open_subject(str(path), device="cpu", allow_uncertified=True)
-    boxes = see("net", subject).values["boxes"]
+    boxes = see("net", subject, method="layers").values["boxes"]
     made = [box["name"] for box in boxes]
     assert len(set(made)) == len(made) == 6
     assert [box["reads"] for box in boxes] == [[], *([name] for name in made[:-1])]
