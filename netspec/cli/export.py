@@ -9,7 +9,7 @@ from netspec.cli.options import device_option, spec_options
 from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from netspec.exporters.certification.certificate import Certificate
     from netspec.exporters.endings import Format
@@ -337,13 +337,19 @@ def sample_lines(found: Any) -> "Iterator[str]":
             f"{name} {a:.4g} with torch, {b:.4g} with onnxruntime"
             for name, (a, b) in found.get("metrics", {}).items()
         ]
+        data = part_of(found)
         if found["count"]:
-            count = f"{found['count']:d} real samples of the test data"
+            count = f"{count_of(found['count'], 'real sample')} of the {data} data"
         else:
-            count = f"no samples of the test data: {found['why']}"
+            count = f"no samples of the {data} data: {found['why']}"
     except (KeyError, TypeError, ValueError, AttributeError):
         return
     yield ": ".join(part for part in (count, "; ".join((*best, *metrics))) if part)
+
+
+def part_of(found: "Mapping[str, Any]") -> str:
+    """Of which data samples are; files of before say nothing, and mean those of the test."""
+    return "validation" if found.get("part") == "validation" else "test"
 
 
 def tell_quantized(found: Any) -> "Iterator[str]":
@@ -358,7 +364,8 @@ def tell_quantized(found: Any) -> "Iterator[str]":
         ranges = f", ranges of {found['calibrated']:,d} training samples" if found["calibrated"] else ""
         yield f"{found['kind']}{ranges}: {readable(before)} before, {readable(after)} now"
         yield (
-            f"it is not equal to the float file: on {found['count']:,d} real samples of the test data"
+            f"it is not equal to the float file: on {count_of(found['count'], 'real sample')}"
+            f" of the {part_of(found)} data"
             f" {found['tensor']} differs by up to {found['largest_difference']:.3g}"
         )
         yield "; ".join((*best, *metrics)) or "the test net measures nothing that the file has"

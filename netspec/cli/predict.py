@@ -115,7 +115,7 @@ def command(
     trained RUN (with torch).
 
     FILE is a picture or a sound (.wav), a folder of them, a pattern like 'photos/*.jpg', - for a
-    picture by standard input, or a file of samples (.fa, .csv, .npz, .h5, .tar, an LMDB). One that cannot be read
+    picture by standard input, or a file of samples (.fa, .csv, .npz, .h5, .tar, IDX, an LMDB). One that cannot be read
     costs its line, and the exit code is then 1.
     """
     if bool(files) == bool(data):

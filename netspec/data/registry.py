@@ -57,7 +57,7 @@ SOURCES: dict[str, Opener] = {
     "cifar10": lambda section, split, place: open_cifar10(
         section, split, place.root, place.file_contract, place.allow_outside
     ),
-    "idx": lambda section, split, place: open_idx(section, split, place.root, place.allow_outside),
+    "idx": open_idx,
     "images": lambda section, split, place: (
         open_masked(section, split, place.root, place.file_contract, place.allow_outside)
         if section.masks is not None

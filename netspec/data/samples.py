@@ -4,6 +4,7 @@ What cannot be read is a sample too, with the reason. Knows numpy, no torch.
 
 import glob
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +54,8 @@ OF_ENDING = {
 """Files that are named as they are, by their ending, beside pictures: the source that reads
 each.
 """
+IDX = re.compile(r"[-.]idx\d+-ubyte$|\.idx$")
+"""How files of MNIST's form are called."""
 STORE = "data.mdb"
 """What the folder of an LMDB store holds."""
 
@@ -86,7 +89,8 @@ def source_of(path: str, facts: Mapping[str, Any] = {}) -> str | None:
     """The words of a source for a file that is no picture, by its ending; None for anything else.
     facts: of the training data, which may have been a table with categories.
     """
-    kind = OF_ENDING.get(Path(path.removesuffix(".gz")).suffix.lower())
+    name = Path(path.removesuffix(".gz"))
+    kind = OF_ENDING.get(name.suffix.lower()) or ("idx" if IDX.search(name.name) else None)
     if kind == "csv" and any("form" in each for each in facts.get("columns", ())):
         kind = "table"
     if (Path(path) / STORE).is_file():

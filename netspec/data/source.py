@@ -65,7 +65,7 @@ class Source(ABC):
     named: `where` calls a sample by a name of its own, as a file has.   length: samples of the first field are made so long along
     their last axis when they become a batch (framing.py).   facts: what training data fix for all other data, as JSON has it, such as a
     rate, categories, means.   left_out: why some samples are not among them, which `on_error: skip` allows.   weights: how often a training
-    draws each of them; None: all alike.
+    draws each of them; None: all alike.   columns: names of the numbers of a label that is a row of them.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Source(ABC):
     facts: Mapping[str, Any] = {}
     left_out: tuple[str, ...] = ()
     weights: "Array | None" = None
+    columns: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -169,7 +170,7 @@ class Subset(Source):
         self.indices = indices
         self.name, self.fields, self.label = source.name, source.fields, source.label
         self.classes, self.color, self.decoded = source.classes, source.color, source.decoded
-        self.steady, self.named = source.steady, source.named
+        self.steady, self.named, self.columns = source.steady, source.named, source.columns
         self.length, self.facts, self.left_out = source.length, source.facts, source.left_out
         if source.weights is not None:
             self.weights = source.weights[indices]

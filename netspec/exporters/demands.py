@@ -48,7 +48,7 @@ def hold_drop(
     name, before, after = found.accuracy
     fact = (
         f"accuracy_drop must be at most {said.accuracy_drop:g}: {name} is {before:.4f} with the float file,"
-        f" {after:.4f} with this one, on {count_of(found.count, 'sample')} of the test data"
+        f" {after:.4f} with this one, on {count_of(found.count, 'sample')} of the {found.part} data"
     )
     return [finding("NS741", fact, at, typed, ranked(spent), "of the error")]
 

@@ -17,11 +17,13 @@ from netspec.data.inventory.take import Bad, Inventory, folder_behind, judge, ta
 from netspec.data.mended import Mended
 from netspec.data.source import Array, Source, Subset
 from netspec.data.sources.image_folder import ImageFolder
-from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.diagnostics import Diagnostic, Fix, SpecError, fail
 from netspec.diagnostics.words import list_some
 from netspec.training.progress import Reporter
 
 __all__ = ["Looked", "find_cache", "look_through"]
+
+SKIP = Fix("`on_error: skip` in the data section goes on without such files")
 
 
 class Looked(NamedTuple):
@@ -70,7 +72,7 @@ def look_through(
         found = hold_to(found, known)
     files = {path: picture for part in found.parts for path, picture in part.files.items()}
     skipped = {path for part in found.parts if part.name in skipping for path in part.files}
-    refuse(judge(found._replace(bad=tuple(each for each in found.bad if each.path not in skipped))))
+    refuse(judge(found._replace(bad=tuple(each for each in found.bad if each.path not in skipped)), (SKIP,)))
     of_masks = [
         each
         for part in found.parts

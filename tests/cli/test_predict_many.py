@@ -181,6 +181,36 @@ def test_shards_are_predicted_as_the_pictures_in_them(home: Path) -> None:
     assert [each["outputs"] for each in found] == [each["outputs"] for each in own]
 
 
+def test_shards_need_no_labels_to_be_predicted(home: Path) -> None:
+    files = [f"photos/{name}/{i}.png" for name in ("cat", "dog") for i in range(2)]
+    with tarfile.open("s.tar", "w") as shard:
+        for number, file in enumerate(files):
+            shard.add(file, f"{number}.png")
+    found = told("net.onnx", "s.tar")
+    assert [each["outputs"] for each in found] == [each["outputs"] for each in told("net.onnx", *files)]
+    assert {each["label"] for each in found} == {None}
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_files_of_mnist_s_form_are_known_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labelled: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pixels = np.arange(2 * 16, dtype=np.uint8)
+    Path("t10k-images-idx3-ubyte").write_bytes(
+        bytes([0, 0, 8, 3, *[0, 0, 0, 2], *2 * [0, 0, 0, 4]]) + pixels.tobytes()
+    )
+    if labelled:
+        Path("t10k-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 3]))
+    Path("gray.yaml").write_text(
+        "input: {data: {shape: [N, 1, 4, 4], image: {color: gray}}}\nlayers: [{name: sum, type: Reduction, axis: 1}]\n"
+    )
+    netspec.export("gray.yaml", "gray.onnx")
+    found = told("gray.onnx", "t10k-images-idx3-ubyte")
+    assert [each["outputs"]["sum"]["values"] for each in found] == [pixels[:16].sum(), pixels[16:].sum()]
+    assert [each["label"] for each in found] == (["7", "3"] if labelled else [None, None])
+
+
 def test_a_store_is_known_by_its_folder_and_its_file(tmp_path: Path) -> None:
     from netspec.data.samples import source_of
 

@@ -177,6 +177,9 @@ def test_npz_faults(tmp_path: Path) -> None:
     fails("NS643", "no such file", opened, tmp_path, source="npz", path="b.npz")
     path.write_text("hello")
     fails("NS645", "not an .npz archive", opened, tmp_path, source="npz", path="a.npz")
+    for kind, name in (("npz", "a.npz"), ("hdf5", "a.h5")):
+        (tmp_path / name).write_bytes(b"")
+        fails("NS645", "an empty file", opened, tmp_path, source=kind, path=name)
     buffer = io.BytesIO()
     np.save(buffer, np.zeros((4, 5)))
     npz(path, buffer.getvalue()[:-1])

@@ -25,12 +25,14 @@ from netspec.data.inventory.oddities import judge_classes_of, rare
 from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.pictures import Picture, look_at
 from netspec.data.inventory.take import Inventory, judge, take_inventory
+from netspec.data.registry import Place, open_source
 from netspec.data.source import Array, ArraySource, Field, Rows, Source, Subset
 from netspec.diagnostics import SpecError
 from netspec.imaging.decode import to_pixels
 from netspec.imaging.headers import read_header
 from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
+from netspec.resolve.sections.train import DataSection
 
 ENDED = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 
@@ -339,6 +341,17 @@ def test_the_command_tells_it_in_80_columns(tmp_path: Path) -> None:
     run = CliRunner().invoke(group, ["data", str(place), "--decode"])
     assert run.exit_code == 0 and "PNG 3" in run.output and "8x8 (3)" in run.output
     assert max(map(len, run.output.removeprefix(str(place)).splitlines())) <= 80
+
+
+def test_several_labels_of_a_sample_are_counted_by_their_columns(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y,red,round\n" + "0.5,1,1,0\n0.25,2,1,1\n0.75,3,0,0\n")
+    section = DataSection(source="table", path="t.csv", label="red,round")
+    source = open_source(section, "all", Place(tmp_path))
+    part = Subset(source, np.array([1, 2]))
+    found = take_inventory({"train": source, "test": part})
+    assert [each.counts for each in found.parts] == [{"red": 2, "round": 1}, {"red": 1, "round": 1}]
+    bare = ArraySource("a", {"x": np.zeros((2, 3)), "y": np.array([[0, 1], [0.5, 1]])}, "y")
+    assert take_inventory({"all": bare}).parts[0].counts == {}
 
 
 def test_many_classes_are_shown_by_the_largest_and_the_smallest(tmp_path: Path) -> None:

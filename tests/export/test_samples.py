@@ -255,6 +255,13 @@ def test_data_that_are_gone(tmp_path: Path) -> None:
     assert list(sample_lines(found)) == ["no samples of the test data: data not found"]
 
 
+def test_samples_of_the_validation_are_called_so(tmp_path: Path) -> None:
+    data = {"source": "digits", "split": "test"}
+    run = digits(tmp_path, train={"test_data": None, "val_data": data})
+    found = said(export_model(run, run / "model.onnx", certify="quick"))
+    assert next(iter(sample_lines(found))).startswith("64 real samples of the validation data: best class")
+
+
 def test_no_test_data(tmp_path: Path) -> None:
     """The digits have a part of their own for a test, named or not; a folder has not."""
     run = digits(tmp_path, train={"test_data": None})

@@ -78,6 +78,7 @@ def test_all_damaged_files_of_all_parts_are_named_before_anything_is_written(
     found = refused()
     assert (found.code, found.fact) == ("NS647", "3 of 18 pictures")
     assert [note.partition(": ")[0] for note in found.notes] == list(map(str, bad))
+    assert ["on_error: skip" in fix.text for fix in found.fixes] == [True]
     assert not Path("run").exists()
 
 

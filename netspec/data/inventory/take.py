@@ -18,7 +18,7 @@ from netspec.data.inventory.fields import FieldFacts, look_at_fields
 from netspec.data.inventory.pictures import UNKNOWN, Picture, look_at
 from netspec.data.source import Array, Source, find_origin
 from netspec.data.sources.image_folder import ImageFile, ImageFolder
-from netspec.diagnostics import Diagnostic, SpecError
+from netspec.diagnostics import Diagnostic, Fix, SpecError
 from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots, open_in
 
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 ALL = ": `netspec data --json` lists them all"
+ROWS = 2
+"""Axes of labels of which a sample has several."""
 STEP = 512
 """Pictures between two looks at the room that is left for keeping them; labels without names that are
 counted apart: more different ones are mostly no classes.
@@ -127,7 +129,7 @@ def take_inventory(
             source.name,
             len(source),
             classes,
-            count(labels, classes),
+            count(labels, classes or source.columns),
             {},
             0,
             {},
@@ -232,7 +234,13 @@ def look_at_files(
 
 
 def count(labels: Array | None, classes: Sequence[str]) -> dict[str, int]:
-    """Samples of each class, or of each label where labels are few and have no names."""
+    """Samples of each class, or of each label where labels are few and have no names; of rows of 0
+    and 1 those that have each of them. classes: names of labels, or of the columns of such rows.
+    """
+    if labels is not None and labels.ndim == ROWS and 1 < labels.shape[1] <= STEP:
+        ones = (labels == 1).sum(0).tolist()
+        named = classes if len(classes) == len(ones) else [*map(str, range(len(ones)))]
+        return dict(zip(named, ones, strict=True)) if np.isin(labels, (0, 1)).all() else {}
     if labels is None or labels.ndim != 1:
         return {}
     values, counts = np.unique(labels, return_counts=True)
@@ -326,10 +334,11 @@ def find_plain(parts: Mapping[str, Source], made: Sequence[Part]) -> Iterator[st
             yield from map(parts[part.name].where, first.plain)
 
 
-def judge(found: Inventory) -> list[Diagnostic]:
+def judge(found: Inventory, fixes: tuple[Fix, ...] = ()) -> list[Diagnostic]:
     """What an inventory has to say against the data: NS647 for all files that cannot be read, in
     one finding (NS648 for those that are too large, NS642, NS643 for those that may not or cannot
-    be opened); NS669 for pictures that stand under two classes or in two parts.
+    be opened); NS669 for pictures that stand under two classes or in two parts. fixes: how to go on
+    without the files.
     """
     said = []
     total = sum(len(part.files) for part in found.parts)
@@ -337,9 +346,8 @@ def judge(found: Inventory) -> list[Diagnostic]:
     for code in dict.fromkeys(each.code for each in found.bad):
         bad = [each for each in found.bad if each.code == code]
         fact = f"{len(bad):,} of {total:,} {kind}"
-        said.append(
-            Diagnostic(code, fact, path=found.parts[0].source, notes=list_some(list(map(str, bad)), ALL))
-        )
+        notes = list_some(list(map(str, bad)), ALL)
+        said.append(Diagnostic(code, fact, path=found.parts[0].source, notes=notes, fixes=fixes))
     torn = [group for group in found.copies if len({each[:2] for each in group}) > 1]
     if torn:
         fact = f"{len(torn):,} {'picture stands' if len(torn) == 1 else 'pictures stand'} in two places"

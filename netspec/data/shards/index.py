@@ -41,7 +41,8 @@ TOGETHER = "the members of a sample follow one another, as `tar --sort=name` pac
 
 class ShardIndex(NamedTuple):
     """For each sample: where its picture's header begins, where its bytes, how many there are, and
-    which of `values` its label is. faults: what cannot be read, and why.
+    which of `values` its label is, -1 where it has none that can be read: why, of each of these in
+    order, says `bare`. faults: what cannot be read, and why.
     """
 
     heads: Array
@@ -50,6 +51,16 @@ class ShardIndex(NamedTuple):
     codes: Array
     values: tuple[str, ...]
     faults: tuple[str, ...]
+    bare: tuple[str, ...] = ()
+
+    def labelled(self) -> "ShardIndex":
+        """Without the samples that have no label, which are faults then."""
+        if not self.bare:
+            return self
+        heads, begins, sizes, codes = (
+            column[self.codes >= 0] for column in (self.heads, self.begins, self.sizes, self.codes)
+        )
+        return ShardIndex(heads, begins, sizes, codes, self.values, (*self.faults, *self.bare))
 
 
 class Bounded:
@@ -82,6 +93,7 @@ def index_shard(file: BinaryIO, label: str | None) -> ShardIndex:
     dot. label: the word of a .json member that is the label, by default `label`.
     """
     faults: list[str] = []
+    bare: list[str] = []
     rows: list[tuple[int, int, int, int]] = []
     values: dict[str, int] = {}
     seen: set[int] = set()
@@ -93,21 +105,24 @@ def index_shard(file: BinaryIO, label: str | None) -> ShardIndex:
         seen.add(hash(key))
         picture = next((by_end[end] for end in PICTURES if end in by_end), None)
         said = next((by_end[end] for end in LABELS if end in by_end), None)
-        if picture is None or said is None:
-            have = ", ".join(sorted(by_end))
-            wanted = "picture" if picture is None else f"label (.{', .'.join(LABELS)})"
-            faults.append(f"{key}: no {wanted}, it has .{have}")
+        have = ", ".join(sorted(by_end))
+        if picture is None:
+            faults.append(f"{key}: no picture, it has .{have}")
             continue
-        why = judge_picture(file, picture)
-        word, wrong = read_label(file, said, label)
-        if why or wrong:
-            faults.append(f"{key}: {why or wrong}")
+        if why := judge_picture(file, picture):
+            faults.append(f"{key}: {why}")
             continue
-        code = values.setdefault(word, len(values))
+        if said is None:
+            word, wrong = "", f"no label (.{', .'.join(LABELS)}), it has .{have}"
+        else:
+            word, wrong = read_label(file, said, label)
+        if wrong:
+            bare.append(f"{key}: {wrong}")
+        code = -1 if wrong else values.setdefault(word, len(values))
         rows.append((picture.head, picture.begin, picture.size, code))
     table = np.array(rows, np.int64).reshape(-1, 4)
     heads, begins, sizes, codes = (np.ascontiguousarray(column) for column in table.T)
-    return ShardIndex(heads, begins, sizes, codes, tuple(values), tuple(faults))
+    return ShardIndex(heads, begins, sizes, codes, tuple(values), tuple(faults), tuple(bare))
 
 
 def members_of(file: BinaryIO, faults: list[str]) -> Iterator[Member]:

@@ -2,6 +2,7 @@
 samples.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,11 +115,15 @@ def datasets(h5py: Any, path: Path, roots: Roots) -> dict[str, Any]:
 
 
 def file_of(path: Path, roots: Roots) -> BinaryIO:
-    """The file itself. Raises SpecError NS642, NS643."""
+    """The file itself. Raises SpecError NS642, NS643, NS645 (empty)."""
     try:
-        return open_in(path, roots)
+        file = open_in(path, roots)
     except OSError as error:
         raise reading_error(path, error) from error
+    if not os.fstat(file.fileno()).st_size:
+        file.close()
+        raise fail("NS645", "an empty file, no HDF5 file", path=str(path))
+    return file
 
 
 def own(h5py: Any, file: Any, name: str, path: Path) -> Any:

@@ -21,6 +21,7 @@ from netspec.data.paths import (
     roots_for,
     roots_of,
 )
+from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in
@@ -33,6 +34,8 @@ RATIO = 1032
 """The most that deflate can expand: a header that asks for more than this cannot be met by the
 file.
 """
+BATCH = 4
+"""Axes of images together, (N, C, H, W)."""
 MNIST = {"train": "train", "test": "t10k"}
 
 
@@ -126,15 +129,13 @@ def pair_labels(images: Path, labels: Path, roots: Roots) -> ArraySource:
     """Images and labels as one source: images gain a channel axis, (N, H, W) becomes (N, 1, H,
     W).
     """
-    pixels, marks = read_idx(images, roots), read_idx(labels, roots)
+    pixels, marks = with_channels(read_idx(images, roots)), read_idx(labels, roots)
     if marks.ndim != 1 or marks.dtype.kind not in "iu":
         raise fail(
             "NS645",
             f"labels need one axis of integers, here are {marks.ndim} axes of {marks.dtype}",
             path=str(labels),
         )
-    if pixels.ndim == 3:
-        pixels = pixels[:, None]
     if len(pixels) != len(marks):
         raise fail(
             "NS646",
@@ -145,8 +146,24 @@ def pair_labels(images: Path, labels: Path, roots: Roots) -> ArraySource:
         str(images),
         {"image": pixels, "label": marks},
         "label",
-        color="gray" if pixels.ndim == 4 else None,
+        color="gray" if pixels.ndim == BATCH else None,
     )
+
+
+def open_pixels(images: Path, roots: Roots) -> Source:
+    """A file of images with the labels beside it, by the name that MNIST's files have, or without
+    any.
+    """
+    beside = images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
+    if beside != images and beside.is_file():
+        return pair_labels(images, beside, roots)
+    pixels = with_channels(read_idx(images, roots))
+    return ArraySource(str(images), {"image": pixels}, color="gray" if pixels.ndim == BATCH else None)
+
+
+def with_channels(pixels: Array) -> Array:
+    """Images with an axis of channels: (N, H, W) becomes (N, 1, H, W)."""
+    return pixels[:, None] if pixels.ndim == BATCH - 1 else pixels
 
 
 def find_file(folder: Path, name: str) -> Path:
@@ -180,10 +197,13 @@ def open_mnist(section: DataSection, split: str | None, root: Path, allow_outsid
     return source
 
 
-def open_idx(section: DataSection, split: str | None, root: Path, allow_outside: bool = False) -> Source:
+def open_idx(section: DataSection, split: str | None, place: Place) -> Source:
     """Any pair of IDX files, `images:` and `labels:`, in `path:` if that is given: fields image and
-    label.
+    label. To predict, `path` may be the images alone.
     """
+    root, allow_outside = place.root, place.allow_outside
+    if place.predicting and section.path and section.images is None:
+        return open_pixels(resolve_path(section.path, root, allow_outside), roots_for(root, allow_outside))
     if section.images is None or section.labels is None:
         raise fail("NS641", "source idx needs `images:` and `labels:`, the two files")
     if section.path:

@@ -96,7 +96,8 @@ def member_names(path: Path, roots: Roots = None) -> list[str]:
         with open_in(path, roots) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except DAMAGE as error:
-        raise report_damage(path, f"not an .npz archive: {error}") from error
+        fact = f"not an .npz archive: {error}" if path.stat().st_size else "an empty file, no .npz archive"
+        raise report_damage(path, fact) from error
     except OSError as error:
         raise reading_error(path, error) from error
     other = next((name for name in names if not name.endswith(".npy")), None)

@@ -148,7 +148,7 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
         sounds, kept = of_files(TableSounds, str(path), found_files, labels, form, roots, skipping)
         sounds.classes, sounds.lines = found, [lines[i] for i in kept]
         source = sounds
-    source.left_out = (*source.left_out, *empty)
+    source.left_out, source.columns = (*source.left_out, *empty), tuple(wanted)
     if SPLIT in table.columns:
         return source
     return split_source(source, split)
@@ -209,7 +209,7 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
         label = "label"
         arrays["label"], classes = read_labels(table, wanted, chosen, place.classes)
     source = ArraySource(str(table.path), arrays, label, classes)
-    source.places, source.left_out = places.__getitem__, empty
+    source.places, source.left_out, source.columns = places.__getitem__, empty, tuple(wanted)
     source.facts = {
         "columns": [column.fact() for column in columns],
         "label": wanted or list(place.facts.get("label", ())),

@@ -25,7 +25,7 @@ from netspec.data.sources.csv import is_number
 from netspec.data.sources.image_folder import DECODERS, picture_field
 from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, fail
-from netspec.diagnostics.words import list_briefly, list_some
+from netspec.diagnostics.words import count_of, list_briefly, list_some
 from netspec.file_reading import open_in, stat_in
 from netspec.imaging.decode import decode
 from netspec.imaging.remarks import Remarks
@@ -37,6 +37,7 @@ __all__ = ["Shards", "open_webdataset", "shards_behind"]
 OPEN = 64
 """Shards that are held open: a process may have 1,024 files."""
 SHOWN = 6
+SKIP = "`on_error: skip` in the data section leaves such samples out"
 KEPT = 4096
 """Indices that a process keeps: of more shards a second part reads some anew."""
 
@@ -56,7 +57,7 @@ class Shards(Source):
         name: str,
         files: Sequence[Path],
         indices: Sequence[ShardIndex],
-        labels: Array,
+        labels: Array | None,
         contract: ImageContract,
         roots: Sequence[Path],
     ) -> None:
@@ -65,8 +66,10 @@ class Shards(Source):
         self.heads, self.begins, self.sizes = (
             np.concatenate([each[column] for each in indices]) for column in range(3)
         )
-        self.marks, self.label = labels, "label"
-        self.fields = {"image": picture_field(contract), "label": Field((), labels.dtype)}
+        self.marks, self.label = labels, None if labels is None else "label"
+        self.fields = {"image": picture_field(contract)}
+        if labels is not None:
+            self.fields["label"] = Field((), labels.dtype)
         self.color = contract.color or "rgb"
         self.decoded = self.named = True
         self.held: OrderedDict[int, BinaryIO] = OrderedDict()
@@ -100,7 +103,8 @@ class Shards(Source):
             data = [self.read(i) for i in indices.tolist()]
         images = list(self.pool.map(self.decode, indices.tolist(), data))
         ragged = len({image.shape for image in images}) > 1 or None in self.fields["image"].shape
-        return {"image": images if ragged else np.stack(images), "label": self.marks[indices]}
+        found: Rows = {"image": images if ragged else np.stack(images)}
+        return found if self.marks is None else {**found, "label": self.marks[indices]}
 
     def decode(self, index: int, data: bytes) -> Array:
         try:
@@ -147,18 +151,24 @@ def open_webdataset(section: DataSection, split: str | None, place: Place) -> So
     known = find_kept(place.runs)
     keys = [key_of(file, tuple(roots), section.label) for file in files]
     indices = [known.get(key) or index_file(key, tuple(roots)) for key in keys]
+    bare = place.predicting and any(each.bare for each in indices)  # labels are what is to be found out
+    if not bare:
+        indices = [each.labelled() for each in indices]
     bad = [f"{file}, {fault}" for file, each in zip(files, indices, strict=True) for fault in each.faults]
     total = sum(len(each.heads) for each in indices)
-    fact = f"{len(bad):,} faults beside {total:,} samples in {len(files):,} shards"
+    counted = count_of(total, "sample"), count_of(len(files), "shard")
+    fact = f"{count_of(len(bad), 'fault')} beside {' in '.join(counted)}"
     if bad and section.on_error != "skip":
-        raise fail("NS632", fact, path=section.path, notes=list_some(bad))
+        raise fail("NS632", fact, path=section.path, notes=(*list_some(bad), SKIP))
     if not total:
         raise fail("NS650", "holds no samples that can be read", path=section.path)
-    labels, names = number_labels(indices, place.classes, section.path)
+    labels, names = (None, place.classes) if bare else number_labels(indices, place.classes, section.path)
     source = Shards(section.path, files, indices, labels, place.file_contract, roots)
-    source.classes = names
+    source.classes = None if names is None else tuple(names)
     source.left_out = tuple(bad)
-    source.kept = {key: each for key, each in zip(keys, indices, strict=True) if not each.faults}
+    source.kept = {
+        key: each for key, each in zip(keys, indices, strict=True) if not (each.faults or each.bare)
+    }
     return fifths_within(source, split)
 
 
@@ -179,7 +189,9 @@ def find_shards(path: str, place: Place) -> tuple[list[Path], list[Path]]:
             raise fail("NS643", "no file *.tar in it", path=str(top))
     lost = [each.name for each in found if not exists(each)]
     if lost or not found:
-        fact = f"{len(lost):,} of {len(found):,} shards are not there: {list_briefly(lost, SHOWN)}"
+        lie = "is" if len(lost) == 1 else "are"
+        shards = count_of(len(found), "shard")
+        fact = f"{len(lost):,} of {shards} {lie} not there: {list_briefly(lost, SHOWN)}"
         raise fail("NS643", fact, path=path)
     return found, roots_of(place.root, found[0].parent, place.allow_outside)
 

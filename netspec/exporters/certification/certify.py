@@ -353,7 +353,12 @@ class Certification:
                 ValueError,
             ) as error:  # torch's: a size that the net does not take, say
                 return {"count": 0, "why": f"torch refuses them: {reason(error)}"}
-        return {"count": judging.count, "best": best, "metrics": judging.means()}
+        return {
+            "count": judging.count,
+            "part": samples.part,
+            "best": best,
+            "metrics": judging.means(),
+        }
 
     def case_of(self, take: Take) -> Case:
         """The case of some samples, which it puts on the bench: the letters of the inputs' shapes

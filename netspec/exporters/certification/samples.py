@@ -36,6 +36,9 @@ machine.
 """
 
 
+Part = Literal["test", "validation"]
+
+
 class Wanted(NamedTuple):
     """Which samples: of the training data or the test data, how many at most; spread over all of
     them, or the first ones.
@@ -112,7 +115,8 @@ class Judge:
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Takes, in order; what the test net, of graph `test`, measures of them. fixed: the deployed
-    net takes just so many at once. class_weights: those of the run, by layer.
+    net takes just so many at once. class_weights: those of the run, by layer. part: of which data
+    they are.
     """
 
     takes: tuple[Take, ...]
@@ -120,6 +124,7 @@ class Samples:
     judges: tuple[Judge, ...]
     fixed: bool = False
     class_weights: Mapping[str, Any] = field(default_factory=dict)
+    part: Part = "test"
 
 
 def samples_of(
@@ -152,7 +157,8 @@ def samples_of(
             made = take_samples(program, folder, typed, opened, asked, wanted)
         if isinstance(made, str):
             return made
-        return replace(made, class_weights=read_record(folder).get("class_weight", {}))
+        weights = read_record(folder).get("class_weight", {})
+        return replace(made, class_weights=weights, part=part_of(section_of(program)))
     except SpecError as error:
         if error.diagnostics[0].code == "NS703":
             raise
@@ -200,6 +206,13 @@ def open_part(
     if opened.on_error == "skip" and not source.streams:
         return Mended(source)
     return source
+
+
+def part_of(section: "TrainSection") -> Part:
+    """What the data are called that stand for those of a test: those of validation where there are
+    no others.
+    """
+    return "validation" if section.test_data is None and section.val_data is not None else "test"
 
 
 def section_of_part(section: "TrainSection", wanted: Wanted) -> "DataSection | None":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.exporters.certification.sampled import Judging, distribution
-from netspec.exporters.certification.samples import Samples, Take, pick
+from netspec.exporters.certification.samples import Part, Samples, Take, pick
 from netspec.exporters.certification.session import CannotRunError, Session, show
 from netspec.ir.graph import Value
 from netspec.ir.traits import JUDGING
@@ -30,6 +30,7 @@ class Compared:
     best: by output with distributions in how many places the best class is the same, of how many.
     metrics: what the test net measures, with the float file and with the smaller one.
     largest_difference: of an output's value, in `tensor`. error: the mean square of differences.
+    part: of which data the samples are.
     """
 
     count: int
@@ -39,6 +40,7 @@ class Compared:
     largest_difference: float
     tensor: str
     error: float
+    part: Part
 
     @property
     def accuracy(self) -> tuple[str, float, float]:
@@ -113,7 +115,14 @@ class Sides:
             judging.add(take, sides)
         metrics = {name: (means[0], means[1]) for name, means in judging.means().items()}
         return Compared(
-            judging.count, best, metrics, self.judge(metrics), largest, tensor, squares / max(count, 1)
+            judging.count,
+            best,
+            metrics,
+            self.judge(metrics),
+            largest,
+            tensor,
+            squares / max(count, 1),
+            self.samples.part,
         )
 
     def judge(self, metrics: Mapping[str, Any]) -> str:
