@@ -2,6 +2,9 @@
 alone.
 """
 
+from contextlib import nullcontext
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -137,6 +140,38 @@ def reorder_gates(weight: Tensor) -> Tensor:
     return torch.cat([i, f, g, o])
 
 
+def keep_sources(reordered: list[Tensor], sources: tuple[Tensor, ...]) -> Any:
+    """A context in which the backward pass makes reordered weights again of what they were made of:
+    kept for it, they would be a second copy of all weights.
+    """
+    made: dict[int, Tensor] = {}  # by address: the hooks outlive the forward pass, so they hold no copy
+
+    def keep(saved: Tensor) -> Any:
+        source = made.get(saved.data_ptr())
+        if source is None or saved.shape != source.shape or not saved.is_contiguous():
+            return saved
+        return source, source._version
+
+    def give(kept: Any) -> Tensor:
+        if isinstance(kept, Tensor):
+            return kept
+        source, version = kept
+        if source._version != version:  # as autograd asks of what it keeps itself
+            raise RuntimeError("a weight that the backward pass needs was written over since")
+        return reorder_gates(source.detach())
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, give)
+    # step by step, torch keeps them in other shapes
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return nullcontext()
+    try:
+        with hooks:
+            made.update({w.data_ptr(): source for w, source in zip(reordered, sources, strict=False)})
+    except RuntimeError:  # torch.func's transforms take no hooks
+        return nullcontext()
+    return hooks
+
+
 class LSTM(Recurrent):
     """gates = W_x x + b + W_h (cont h) [+ W_static s], then the cell."""
 
@@ -174,11 +209,12 @@ class LSTM(Recurrent):
         weights = [reorder_gates(w) for w in (self.weight_x, self.weight_h, self.bias)]
         weights.append(torch.zeros_like(self.bias))  # torch has two
         results = []
-        for begin, end in zip(begins, [*begins[1:], len(x)], strict=True):
-            first = [(cont[begin] * s).unsqueeze(0) for s in state]
-            y, h, c = torch.lstm(x[begin:end], first, weights, True, 1, 0.0, self.training, False, False)
-            state = (h.squeeze(0), c.squeeze(0))
-            results.append(y)
+        with keep_sources(weights, (self.weight_x, self.weight_h, self.bias)):
+            for begin, end in zip(begins, [*begins[1:], len(x)], strict=True):
+                first = [(cont[begin] * s).unsqueeze(0) for s in state]
+                y, h, c = torch.lstm(x[begin:end], first, weights, True, 1, 0.0, self.training, False, False)
+                state = (h.squeeze(0), c.squeeze(0))
+                results.append(y)
         if len(results) > 1:
             y = torch.cat(results)
         return y, state
