@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from netspec.seeing.registry import find_view
 from tests.hostile.arena import run
 from tests.hostile.cases import SPEC, Case, outcome_faults, spoil
 from tests.hostile.places import NAMES, lead_out
@@ -74,9 +75,14 @@ def runs(finished: Path, chance: random.Random, folder: Path) -> Case:
 
 def see_run(finished: Path, chance: random.Random, folder: Path) -> Case:
     files = copied(finished, folder, "out")
-    picture = chance.choice(([], ["p.png"]))
+    view = chance.choice(VIEWS)
+    picture = chance.choice(([], ["p.png"])) if takes_inputs(view) else []
     out = chance.choice(([], ["-o", "seen"], ["-o", "seen.html"], ["--json"]))
-    return ["see", chance.choice(VIEWS), "out", *picture, *out], chance.choice([*files, folder / "p.png"])
+    return ["see", view, "out", *picture, *out], chance.choice([*files, folder / "p.png"])
+
+
+def takes_inputs(view: str) -> bool:
+    return view == "all" or "inputs" in find_view(view).TAKES
 
 
 def see_model(finished: Path, chance: random.Random, folder: Path) -> Case:
@@ -84,7 +90,7 @@ def see_model(finished: Path, chance: random.Random, folder: Path) -> Case:
         shutil.copy(finished / name, folder)
     out = chance.choice(([], ["-o", "seen"], ["-o", "seen.html"], ["--json"]))
     view = chance.choice(("filters", "maps", "occlusion", "output", "net", "all"))
-    words = ["see", view, "model.onnx", *([] if view in ("filters", "net") else ["p.png"])]
+    words = ["see", view, "model.onnx", *(["p.png"] if takes_inputs(view) and view != "net" else [])]
     return [*words, "--allow-uncertified", *out], folder / chance.choice(
         ("model.onnx", "model.onnx", "p.png")
     )
