@@ -68,9 +68,10 @@ def find_kept(
     """
     nodes, learns = follow_gradients(typed)
     values, extra = set[Value](), dict[Node, int]()
-    views = {fusion.last for fusion in fusions if fusion.is_view}
+    nothing = {fusion.last for fusion in fusions if fusion.is_view}
+    nothing |= {node for fusion in fusions if not fusion.keeps for node in fusion.nodes}
     for node in nodes:
-        if idle(node, training=True) or node in views:
+        if idle(node, training=True) or node in nothing:
             found = Kept()
         else:
             found = node.layer.kept(typed.bottoms(node), typed.tops(node))

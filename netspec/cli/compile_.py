@@ -55,5 +55,6 @@ def tell_fusions(typed: "TypedGraph", no_fuse: bool, to_error: bool) -> None:
     for line in explain_fusions(found) if found else ["each layer runs by itself"]:
         click.echo(line, err=to_error)
     if not no_fuse and typed.graph.phase == "TEST":
-        for line in (*explain_fusions(fold_layers(typed), FILE_PASSES), *explain_kept(typed)):
+        more = [each for each in fold_layers(typed) if each not in found]
+        for line in (*explain_fusions(more, FILE_PASSES), *explain_kept(typed)):
             click.echo(line, err=to_error)

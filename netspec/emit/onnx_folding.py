@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.emit.onnx_builder import Operand
 from netspec.emit.onnx_idioms import Builder
+from netspec.fusion.constants import find_constant
 from netspec.fusion.folding import fold, is_scaling
 from netspec.fusion.fusion import Fusion
 from netspec.fusion.passes import fold_layers
@@ -35,6 +36,11 @@ class Fold:
     channels: int = 0
 
     @property
+    def number(self) -> float | None:
+        """The number that it is everywhere."""
+        return find_constant(self.fusion)
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each tensor that it has, by its name in the model."""
         if not self.weight:
@@ -57,7 +63,7 @@ def find_folds(typed: TypedGraph, unique: Callable[[str], str]) -> dict[Node, Fo
 
 
 def fold_of(typed: TypedGraph, fusion: Fusion, unique: Callable[[str], str]) -> Fold:
-    if not any(is_scaling(typed, node) for node in fusion.nodes):
+    if find_constant(fusion) is not None or not any(is_scaling(typed, node) for node in fusion.nodes):
         return Fold(fusion)
     head, channels = fusion.nodes[0], typed.types[fusion.last.tops[0]].channels
     shape = typed.weights[head][0].shape if not is_scaling(typed, head) else (channels,)

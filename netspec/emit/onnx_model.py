@@ -231,6 +231,8 @@ class Assembly:
             held = {name: Operand(name, TensorType(shape)) for name, shape in fold.shapes.items()}
             self.folded += held.values()
             return fold.build(self.typed, self.g, bottoms[0], *held.values())
+        if fold is not None and fold.number is not None:
+            return self.g.Clip(bottoms[0], fold.number, fold.number)  # as wide as what it reads
         weights = zip(self.typed.weights[node], self.refs.get(node, ()), strict=True)
         read = {
             w.name: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape)

@@ -15,7 +15,8 @@ class Fusion(NamedTuple):
 
     function: of torch_modules/fused.py, called with the values that are read, then the layers'
     modules, then `arguments`; empty where it is for a model's file alone.
-    is_view: whether its top lies in the memory of what it reads.
+    is_view: whether its top lies in the memory of what it reads. keeps: whether it keeps for the
+    backward pass what its layers would.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Fusion(NamedTuple):
     function: str
     arguments: tuple[Any, ...] = ()
     is_view: bool = False
+    keeps: bool = True
 
     @property
     def last(self) -> Node:

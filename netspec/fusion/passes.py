@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sized
 
 from netspec.diagnostics.words import count_of
+from netspec.fusion.constants import CONSTANTS
 from netspec.fusion.dropped_pixels import DROPPED_PIXELS
 from netspec.fusion.folding import FOLDING, list_kept
 from netspec.fusion.fusion import Fusion, Pass, find_all
@@ -13,9 +14,9 @@ from netspec.ir.graph import TypedGraph
 
 __all__ = ["FILE_PASSES", "PASSES", "explain_fusions", "explain_kept", "fold_layers", "fuse"]
 
-PASSES = (NORM_AND_SCALE, DROPPED_PIXELS, WIDENING, OVERWRITING)
+PASSES = (NORM_AND_SCALE, DROPPED_PIXELS, WIDENING, CONSTANTS, OVERWRITING)
 """In this order: a layer that one has taken is not there for the next."""
-FILE_PASSES = (FOLDING,)
+FILE_PASSES = (CONSTANTS, FOLDING)
 """Those of a model's file, a net as it is served."""
 SHOWN = 4
 

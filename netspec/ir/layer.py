@@ -555,6 +555,12 @@ class Layer(Record):
         """The number that its top holds everywhere, whatever its bottom does. Default: None."""
         return None
 
+    def maps(self, x: float) -> float | None:
+        """The number that its top holds everywhere where its bottom holds x everywhere, in training
+        too, whatever its weights. May raise what arithmetic raises. Default: None.
+        """
+        return None
+
     def stops_gradient(self, bottom: int) -> bool:
         """Whether a trait says that no gradient reaches a bottom, by its place."""
         return "no_gradient" in self.traits or f"no_gradient.{bottom}" in self.traits

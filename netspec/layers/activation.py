@@ -48,6 +48,9 @@ class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu")
     def rectifies(self) -> bool:
         return self.negative_slope == 0
 
+    def maps(self, x: float) -> float:
+        return max(x, 0.0) + self.negative_slope * min(x, 0.0)
+
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         # torch's ReLU goes back by its result, LeakyReLU by its bottom
         if self.negative_slope == 0:
@@ -173,6 +176,9 @@ class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",)):
 
     The gradient at 0 is 0.
     """
+
+    def maps(self, x: float) -> float:
+        return abs(x)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Absolute")

@@ -2,6 +2,7 @@
 Swish, GELU, HardSigmoid, HardSwish.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -30,6 +31,9 @@ class Sigmoid(
 
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
 
+    def maps(self, x: float) -> float:
+        return 1 / (1 + math.exp(-x))
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.Sigmoid")
 
@@ -50,6 +54,9 @@ class TanH(Elementwise, type="TanH", keeps=("top",), param="tanh_param", legacy=
     """
 
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
+
+    def maps(self, x: float) -> float:
+        return math.tanh(x)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.Tanh")

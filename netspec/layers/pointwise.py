@@ -20,6 +20,10 @@ class Affine(Elementwise):
     scale: float = param(default=1.0, doc="factor of x")
     shift: float = param(default=0.0, doc="added to scale x")
 
+    def affine(self, x: float) -> float:
+        """shift + scale x of a number."""
+        return self.shift + self.scale * x
+
     def inner(self, g: OnnxBuilder, x: Any) -> Any:
         """shift + scale x in ONNX."""
         y = x if self.scale == 1 else g.Mul(x, self.scale)
@@ -50,6 +54,12 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
         # 0 to a negative power is infinite, a negative base to a broken one NaN: neither is fixed
         if self.scale == 0 and (self.shift != 0 or self.power > 0):
             return float(self.shift**self.power) if self.shift >= 0 or self.power.is_integer() else None
+        return None
+
+    def maps(self, x: float) -> float | None:
+        base = self.affine(x)
+        if base >= 0 or self.power.is_integer():
+            return float(base**self.power)
         return None
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
@@ -105,6 +115,9 @@ class Exp(Affine, type="Exp", keeps=("top",), param="exp_param", legacy=("EXP",)
             return 1.0
         return math.log(self.base)
 
+    def maps(self, x: float) -> float:
+        return math.exp(self.rate * self.affine(x))
+
     def torch(self, x: TensorType) -> ModuleText:
         return module(
             "Exponential",
@@ -152,6 +165,9 @@ class Log(Affine, type="Log", keeps=("values",), param="log_param"):
             return 1.0
         return math.log(self.base)
 
+    def maps(self, x: float) -> float:
+        return math.log(self.affine(x)) / self.rate
+
     def torch(self, x: TensorType) -> ModuleText:
         return module(
             "Logarithm",
@@ -190,6 +206,9 @@ class Clip(Elementwise, type="Clip", keeps=("bottom",), param="clip_param"):
         refuse_value(self.max < self.min, f"max must be at least min: {self.max:g} < {self.min:g}", "max")
         return x
 
+    def maps(self, x: float) -> float:
+        return max(self.min, min(x, self.max))
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("Clip", self.min, self.max)
 
@@ -220,6 +239,9 @@ class Threshold(
     """
 
     threshold: float = param(default=0.0, doc="what a value must exceed")
+
+    def maps(self, x: float) -> float:
+        return float(x > self.threshold)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Threshold", defaults={"threshold": 0.0}, threshold=self.threshold)

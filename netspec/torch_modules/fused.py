@@ -11,12 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from netspec.torch_modules.activation import Absolute
 from netspec.torch_modules.batch_norm import BatchNorm
 from netspec.torch_modules.combine import Concat
-from netspec.torch_modules.pointwise import Power
+from netspec.torch_modules.pointwise import Affine, Clip, Power, Threshold
 from netspec.torch_modules.scale import Scale
 
 POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+
+POINTWISE = (Affine, Absolute, Clip, Threshold, nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh)
 
 
 def has_hooks(*modules: nn.Module) -> bool:
@@ -71,3 +74,27 @@ def widen(x: Tensor, like: Tensor, zeros: nn.Module, join: nn.Module, axis: int,
     count = like.shape[axis]
     sides = [0, 0] * (x.dim() - axis - 1)
     return F.pad(x, [*sides, count, 0] if first else [*sides, 0, count])
+
+
+class Filled(torch.autograd.Function):
+    """A number at every place of another value, to which it sends gradients of 0."""
+
+    @staticmethod
+    def forward(_ctx: Any, like: Tensor, number: Tensor) -> Tensor:
+        return torch.empty_like(like).copy_(number)
+
+    @staticmethod
+    def backward(_ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        return torch.zeros_like(slopes[0]), None
+
+
+def fill(like: Tensor, *modules: nn.Module) -> Any:
+    """What modules make of a number that the first makes of anything: worked out at one place."""
+    if has_hooks(*modules) or not all(isinstance(module, POINTWISE) for module in modules):
+        for module in modules:
+            like = module(like)
+        return like
+    number = like.new_zeros(1)
+    for module in modules:
+        number = module(number)
+    return Filled.apply(like, number)  # type: ignore[no-untyped-call]

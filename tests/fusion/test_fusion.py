@@ -13,9 +13,8 @@ from netspec.compiled import compile as compiled
 from netspec.emit.onnx_model import onnx_model
 from netspec.exporters.certification.certify import certify
 from netspec.exporters.model_file import arrays
-from netspec.fusion.folding import FOLDING
 from netspec.fusion.fusion import Example
-from netspec.fusion.passes import PASSES, fold_layers, fuse
+from netspec.fusion.passes import FILE_PASSES, PASSES, fold_layers, fuse
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 from tests.each import each
@@ -112,26 +111,50 @@ def test_who_listens_hears_each_layer(row: tuple[str, int, Example]) -> None:
     made, wanted = one.forward_blobs({name: x}), two.forward_blobs({name: x})
     assert list(made) == list(wanted)
     for blob in wanted:
+        assert made[blob].shape == wanted[blob].shape, blob
         assert torch.allclose(made[blob], wanted[blob], atol=1e-5), blob
 
 
-def folding_rows() -> list[tuple[int, Example]]:
-    return list(enumerate(FOLDING.examples))
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("shift: 0", "Log"),
+        ("shift: -1", "Log"),
+        ("shift: 99", "Exp"),
+        ("shift: 9e9", "Exp"),
+        ("shift: -800", "Sigmoid"),
+        ("shift: 1e20", "Power, power: 2"),
+        ("shift: -2", "Power, power: 0.5"),
+        ("shift: 0", "Power, power: -1"),
+    ],
+)
+def test_what_is_no_number_of_float32_is_not_folded(first: str, then: str) -> None:
+    layers = f"[{{name: one, type: Power, scale: 0, {first}}}, {{name: two, type: {then}}}]"
+    typed = graph(Example(layers, phase="test"))
+    assert not [each for each in (*fuse(typed), *fold_layers(typed)) if each.name == "constants"]
+
+
+def folding_rows() -> list[tuple[str, int, Example]]:
+    rows = [(each.name, i, example) for each in FILE_PASSES for i, example in enumerate(each.examples)]
+    return [(name, i, example._replace(phase="test")) for name, i, example in rows]
 
 
 @each("row", folding_rows)
-def test_what_is_folded_is_what_the_row_says(row: tuple[int, Example]) -> None:
-    found = [tuple(node.name for node in each.nodes) for each in fold_layers(graph(row[1]))]
-    assert found == ([row[1].fused] if row[1].fused else [])
+def test_what_is_folded_is_what_the_row_says(row: tuple[str, int, Example]) -> None:
+    name, _, example = row
+    found = [
+        tuple(node.name for node in each.nodes) for each in fold_layers(graph(example)) if each.name == name
+    ]
+    assert found == ([example.fused] if example.fused else [])
 
 
 @each("row", folding_rows)
-def test_a_folded_file_computes_what_torch_does(row: tuple[int, Example]) -> None:
-    typed, _, net = nets(row[1])
+def test_a_folded_file_computes_what_torch_does(row: tuple[str, int, Example]) -> None:
+    typed, _, net = nets(row[2])
     files = [onnx_model(typed, arrays(net, typed), fused=fused) for fused in (True, False)]
     for file in files:
         assert certify(net, typed, file.SerializeToString(), level="quick").unproven == ()
     assert len(files[0].graph.node) <= len(files[1].graph.node)
     made = {name for node in files[0].graph.node for name in node.output}
-    assert made.isdisjoint(row[1].fused[:-1])
+    assert made.isdisjoint(row[2].fused[:-1])
     assert not any(node.op_type == "Identity" for node in files[0].graph.node)

@@ -27,11 +27,24 @@ def claims(row: Row) -> dict[str, Any]:
         "overwritable": layer.overwritable(*bottoms),
         "takes_every": layer.takes_every(*bottoms),
         "fixed_value": layer.fixed_value,
+        "maps": map_numbers(layer),
         "scales_channels": layer.scales_channels(*bottoms),
         "rectifies": layer.rectifies,
         "takes_factors": layer.takes_factors,
     }
     return {name: said for name, said in found.items() if said not in (False, None)}
+
+
+def map_numbers(layer: Any) -> "tuple[tuple[float, float], ...] | None":
+    """Numbers, and what the layer says that it makes of them."""
+    found = []
+    for x in (-1.75, 0.0, 0.3, 2.5):
+        try:
+            y = layer.maps(x)
+        except (ArithmeticError, ValueError):
+            continue
+        found += [(x, y)] if y is not None else []
+    return tuple(found) or None
 
 
 @cache
@@ -44,6 +57,7 @@ def test_each_question_is_answered_by_some_row() -> None:
         "overwritable",
         "takes_every",
         "fixed_value",
+        "maps",
         "scales_channels",
         "rectifies",
         "takes_factors",
@@ -73,6 +87,14 @@ def check_overwritable(said: bool, module: Any, feed: list[torch.Tensor], y: tor
 def check_takes_every(said: tuple[int, ...], module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
     places = (slice(None), slice(None), *(slice(None, None, step) for step in said))
     assert torch.equal(y, feed[0][places])
+
+
+def check_maps(
+    said: tuple[tuple[float, float], ...], module: Any, feed: list[torch.Tensor], y: torch.Tensor
+) -> None:
+    for x, wanted in said:
+        made = module(torch.full_like(feed[0], x))
+        assert (made - wanted).abs().max() <= 1e-12 * max(1.0, abs(wanted)), x
 
 
 def check_fixed_value(said: float, module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
