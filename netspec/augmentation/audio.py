@@ -91,6 +91,9 @@ class SpecAugment(SequenceChange, type="SpecAugment", takes=("signal", "image"))
     stretches: int = param(default=1, ge=0, le=16, doc="stretches of time (m_T)")
     value: float = param(default=0.0, doc="what is put there")
 
+    def judge_shape(self, shape: tuple[int | None, ...]) -> str:
+        return "" if len(shape) > 1 else "spectrograms, (F, T) or (C, F, T)"
+
     def change(self, x: "Tensor", draw: "Draw") -> "Tensor":
         from netspec.augmentation.kernels.sequences import hide_bands
 

@@ -73,6 +73,15 @@ class Augmentation(Record):
         """Height and width afterwards; None where they are open."""
         return height, width
 
+    def judge_shape(self, shape: tuple[int | None, ...]) -> str:
+        """Which samples it takes, where it cannot change those of a shape, without N; else empty."""
+        return ""
+
+    @property
+    def tokens_made(self) -> int:
+        """One more than the greatest token that it puts in; 0 where it puts in none."""
+        return 0
+
     @property
     def frames(self) -> bool:
         """Whether it gives samples of any size one size, so that the contract's crop is not

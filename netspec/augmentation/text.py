@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Drop", "Replace", "ReverseComplement", "Shuffle"]
 
+LETTERS = "ACGT"
+"""The channels of one-hot maps, each beside the end as far as its partner."""
+
 
 class Shuffle(SequenceChange, type="Shuffle", takes=("tokens",), moves=True):
     """Move tokens a little: none goes further than a window.
@@ -46,6 +49,10 @@ class Replace(SequenceChange, type="Replace", takes=("tokens",)):
     tokens: int = param(ge=1, doc="how many kinds of tokens there are: 0 .. tokens - 1")
     share: float = param(default=0.1, gt=0, le=1, doc="chance of each token")
 
+    @property
+    def tokens_made(self) -> int:
+        return self.tokens
+
     def change(self, x: "Tensor", draw: "Draw") -> "Tensor":
         from netspec.augmentation.kernels.sequences import replace
 
@@ -66,6 +73,10 @@ class Drop(SequenceChange, type="Drop", takes=("tokens",), moves=True):
 
     share: float = param(default=0.1, gt=0, lt=1, doc="chance of each token")
     fill: int = param(default=0, ge=0, doc="the token at the end")
+
+    @property
+    def tokens_made(self) -> int:
+        return self.fill + 1
 
     def change(self, x: "Tensor", draw: "Draw") -> "Tensor":
         from netspec.augmentation.kernels.sequences import drop
@@ -89,6 +100,10 @@ class ReverseComplement(SequenceChange, type="ReverseComplement", takes=("signal
     """
 
     probability: float = param(default=0.5, ge=0, le=1, doc="share of the samples that it changes")
+
+    def judge_shape(self, shape: tuple[int | None, ...]) -> str:
+        fits = len(shape) > 1 and shape[0] in (len(LETTERS), None)
+        return "" if fits else f"the channels {', '.join(LETTERS)}"
 
     def change(self, x: "Tensor", draw: "Draw") -> "Tensor":
         from netspec.augmentation.kernels.sequences import read_other_strand

@@ -36,12 +36,14 @@ class LabelRule(NamedTuple):
     scores, one for each class.
 
     strict: a layer that takes whole numbers alone, and no shares of the classes; empty for none.
+    rows: `layer` looks up a row of its table for each, they are no classes.
     """
 
     width: int
     ignored: tuple[int, ...] = ()
     layer: str = "the net"
     strict: str = ""
+    rows: bool = False
 
 
 SEVERAL = (
@@ -175,11 +177,18 @@ def check_labels(
         at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         raise fail(
             "NS651",
-            f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
-            f"{place(first + int(at[0]))} has {labels[at]}{tell_spot(labels.shape, at)}",
+            f"{tell_width(rule)}; {place(first + int(at[0]))} has {labels[at]}{tell_spot(labels.shape, at)}",
             path=name,
             notes=(*notes_on_label(labels[at], labels, rule), *tell_others(wrong, first, place)),
         )
+
+
+def tell_width(rule: LabelRule) -> str:
+    """Which numbers a layer takes, and why."""
+    last = rule.width - 1
+    if rule.rows:
+        return f"{rule.layer} looks up one of {rule.width} rows, numbers go from 0 to {last}"
+    return f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {last}"
 
 
 def tell_others(wrong: Array, first: int, place: Callable[[int], str]) -> tuple[str, ...]:
@@ -203,6 +212,8 @@ def tell_spot(shape: tuple[int, ...], at: Sequence[Any]) -> str:
 
 def notes_on_label(wrong: Any, labels: Array, rule: LabelRule) -> tuple[str, ...]:
     """What a label that is no class may have been meant as."""
+    if rule.rows:
+        return ()
     if wrong == rule.width and labels.min() > 0:
         return ("labels count from 0: take 1 from labels that count from 1",)
     if np.isfinite(wrong) and wrong != np.rint(wrong):

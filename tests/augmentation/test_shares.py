@@ -97,6 +97,8 @@ def test_mixtures_train(tmp_path: Path, augment: str) -> None:
             "Flip would move the image but not its label",
         ),
         ("[MixUp]", "", {"label": np.zeros((20, 8, 8), int)}, "MixUp cannot mix a label of mask"),
+        ("[SpecAugment]", "", {"data": np.zeros((20, 8), np.float32)}, "SpecAugment takes spectrograms"),
+        ("[ReverseComplement]", "", {"data": np.zeros((20, 3, 8), np.float32)}, "the channels A, C, G, T"),
     ],
 )
 def test_what_cannot_follow_is_said(
@@ -107,6 +109,40 @@ def test_what_cannot_follow_is_said(
         train(tmp_path, augment, loss)
     (found,) = error.value.diagnostics
     assert found.code == "NS661" and words in found.fact
+
+
+@pytest.mark.parametrize(
+    ("rows", "augment", "code"),
+    [
+        (12, "[{type: Replace, tokens: 12}, {type: Drop, fill: 11}]", ""),
+        (11, "[]", "NS651"),
+        (12, "[{type: Replace, tokens: 13}]", "NS661"),
+        (12, "[{type: Drop, fill: 12}]", "NS661"),
+    ],
+)
+def test_tokens_are_among_the_rows_that_are_looked_up(
+    tmp_path: Path, rows: int, augment: str, code: str
+) -> None:
+    np.savez(tmp_path / "d.npz", data=np.arange(24).reshape(4, 6) % 12, label=np.arange(4) % 2)
+    (tmp_path / "spec.yaml").write_text(
+        f"""
+input: {{data: {{shape: [N, 6], dtype: int64}}}}
+layers:
+  - {{name: e, type: Embed, num_output: 2, input_dim: {rows}, weight_filler: xavier}}
+  - {{name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}}
+train:
+  data: {{source: npz, path: d.npz, batch_size: 2}}
+  augment: {augment}
+  solver: {{base_lr: 0.1, max_iter: 2, random_seed: 1}}
+"""
+    )
+    if not code:
+        assert netspec.train(tmp_path / "spec.yaml", run=tmp_path / "run").iteration == 2
+        return
+    with pytest.raises(SpecError) as error:
+        netspec.train(tmp_path / "spec.yaml", run=tmp_path / "run")
+    (found,) = error.value.diagnostics
+    assert found.code == code and f"from 0 to {rows - 1}" in found.fact and "e looks up" in found.fact
 
 
 def test_data_layers_are_not_reached_by_augment(tmp_path: Path) -> None:

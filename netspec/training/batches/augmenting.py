@@ -164,6 +164,8 @@ def augmenters_of(
         found.append(Augmenter(changes, parts, crop, order, rules.get(label), len(found)))
     check_kinds(source, changes, {each.parts.kind for each in found})
     for each in found:
+        check_samples(source, each, values[each.parts.value])
+        check_tokens(source, each, rules.get(each.parts.value))
         check_colors(source, each, values[each.parts.value])
         check_label(source, each, values[each.parts.value])
     check_mixtures(source, changes, found)
@@ -202,6 +204,25 @@ def check_kinds(source: Source, changes: tuple[Augmentation, ...], kinds: set[st
             forms = " or ".join(KINDS[kind] for kind in change.takes)
             what = {"image": "images", "tokens": "tokens", "signal": "signals"}[change.takes[0]]
             raise refuse(source, f"{change.type} changes {what}, no input takes samples of the form {forms}")
+
+
+def check_samples(source: Source, each: Augmenter, field: Field) -> None:
+    """Samples have the form that each change asks for."""
+    for change in each.changes:
+        wanted = change.judge_shape(field.shape) if each.parts.kind in change.takes else ""
+        if wanted:
+            shape = ", ".join("?" if size is None else str(size) for size in field.shape)
+            raise refuse(source, f"{change.type} takes {wanted}: samples of {each.parts.value} are [{shape}]")
+
+
+def check_tokens(source: Source, each: Augmenter, rule: LabelRule | None) -> None:
+    """What is put in is among the rows that the net looks up."""
+    if rule is None or each.parts.kind != "tokens":
+        return
+    change = next((change for change in each.changes if change.tokens_made > rule.width), None)
+    if change is not None:
+        fact = f"{change.type} puts in tokens up to {change.tokens_made - 1}"
+        raise refuse(source, f"{fact}, {rule.layer} looks up those from 0 to {rule.width - 1}")
 
 
 def check_colors(source: Source, each: Augmenter, field: Field) -> None:

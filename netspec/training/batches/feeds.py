@@ -152,7 +152,7 @@ class Feeds:
         """What may stand in the fields of a role's source that feed the net as classes. Raises
         SpecError NS656.
         """
-        rules = label_rules(typed)
+        rules = label_rules(typed) | row_rules(typed)
         return {field: rules[name] for name, field in self.bound(role, typed).items() if name in rules}
 
     def bound(self, role: str, typed: TypedGraph) -> dict[str, str]:
@@ -218,7 +218,7 @@ class Feeds:
         if data.streams:
             check_streams(typed, section, data)
         changes = self.program.resolved.augment
-        feed = feed_of(source, data, ports, changes, role, self.place, label_rules(typed))
+        feed = feed_of(source, data, ports, changes, role, self.place, label_rules(typed) | row_rules(typed))
         boxes = {name for name, field in feed.fields.items() if source.fields[field].boxes}
         check_fixed_batch(typed, data, source, role, boxes)
         check_box_classes(typed, source, boxes)
@@ -405,6 +405,22 @@ def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:
                 rule = LabelRule(width, node.layer.ignored, layer, "" if shares else node.name)
                 found.setdefault(value.name, []).append(rule)
     return {name: join_rules(rules) for name, rules in found.items()}
+
+
+def row_rules(typed: TypedGraph) -> dict[str, LabelRule]:
+    """What may stand in each input whose numbers are rows of a layer's table, by its name: what the
+    smallest table has.
+    """
+    found: dict[str, LabelRule] = {}
+    for node in typed.graph.nodes:
+        width = node.layer.indices(*typed.bottoms(node)).get(0) if node.bottoms else None
+        value = node.bottoms[0] if node.bottoms else None
+        if value is None or value.node is not None or value.name == LABEL or not isinstance(width, int):
+            continue
+        if node.layer.traits & JUDGING or (value.name in found and found[value.name].width <= width):
+            continue
+        found[value.name] = LabelRule(width, layer=node.name, rows=True)
+    return found
 
 
 def join_rules(rules: list[LabelRule]) -> LabelRule:
