@@ -19,6 +19,7 @@ __all__ = ["definitions", "import_lines", "inline_definitions", "module_names", 
 
 IMPORTS = (
     "import math",
+    "from contextlib import nullcontext",
     "from typing import Any, ClassVar",
     "import torch",
     "import torch.nn.functional as F",

@@ -86,7 +86,7 @@ def spec(solver: str, more: str = "") -> str:
         ("lr_policy: sigmoid, gamma: 10, stepsize: 30, max_iter: 60", "NS694", ["before iteration 21 of 60", "gamma is 10"]),
         ("lr_policy: exp, warmup_iter: 5, max_iter: 60", "NS694", ["in all 60 iterations", "gamma is not given"]),
         ("lr_policy: exp, gamma: 2, max_iter: 60", "NS695", ["from iteration 27 of 60 on", "gamma is 2"]),
-        ("lr_policy: exp, gamma: 1e200, max_iter: 60", "NS695", ["not finite", "from iteration 2 of 60 on"]),
+        ("lr_policy: inv, gamma: 1e30, power: -30, max_iter: 60", "NS695", ["not finite", "from iteration 1 of 60 on"]),
         ("lr_policy: inv, gamma: 1, power: -9, max_iter: 60", "NS695", ["power is -9"]),
         ("lr_policy: fixed, gamma: 0.1, max_iter: 60", "NS425", ["lr_policy fixed reads no gamma"]),
         ("gamma: 0.1, stepsize: 5, lr_policy: exp, max_iter: 6", "NS425", ["lr_policy exp reads no stepsize"]),

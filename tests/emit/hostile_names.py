@@ -157,7 +157,7 @@ def root_of_a_run(name: str, folder: Path) -> TypedGraph:
     for place in (folder / "spec.yaml", home / "net.yaml"):
         place.write_text(text)
     record = {"root": str(home), "spec": "net.yaml", "settings": [], "stages": [], "level": 0, "seed": 1}
-    return program_of(folder, record).graph("test")
+    return program_of(folder, record | {"made_of": []}).graph("test")
 
 
 PLACES: tuple[Net, ...] = (
