@@ -65,8 +65,15 @@ def test_a_base_a_mended_error_and_the_end(tmp_path: Path, watch: Callable[..., 
     base.write_text(SOUND, encoding="utf-8")
     assert "exit code now 0" in running.answer()
     running.process.send_signal(signal.SIGINT)
-    out, _ = running.process.communicate(timeout=120)
-    assert (running.process.returncode, out.strip()) == (130, "interrupted")
+    try:
+        out, _ = running.process.communicate(timeout=20)
+    except (
+        subprocess.TimeoutExpired
+    ):  # Python drops an interrupt that meets it in a callback: who waits asks again
+        running.process.send_signal(signal.SIGINT)
+        out, _ = running.process.communicate(timeout=100)
+    assert running.process.returncode == 130
+    assert out.strip().endswith("interrupted")
 
 
 def test_a_file_that_is_taken_away_and_written_again_is_waited_for(
