@@ -1,6 +1,7 @@
 """`netspec check`."""
 
 import gc
+import signal
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -73,14 +74,19 @@ def command(
     if "-" in specs:
         raise click.UsageError("--watch needs files: standard input cannot change")
     from netspec.cli.watch import Files
+    from netspec.training.interrupt import Interrupt
 
     files = Files(specs)
     gc.disable()
     while True:
         code = check_files(specs, how, strict, dialect, reading, early=Early())
         click.echo(f"watching {', '.join(specs)} (exit code now {code})", err=True)
-        warm()
-        gc.collect()  # now, while nobody waits
+        # Python drops what is raised in a callback of an import or of the collector
+        with Interrupt() as asked:
+            warm()
+            gc.collect()  # now, while nobody waits
+        if asked.signal is not None:
+            signal.raise_signal(asked.signal)
         files.wait()
 
 
