@@ -7,6 +7,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,10 +27,23 @@ LARGE = "".join(
 )
 
 
+@contextmanager
+def heed_interrupts() -> Iterator[None]:
+    """What is started in the background ignores them, and so would the tests there and all that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Watch:
     def __init__(self, *words: str) -> None:
         command = [sys.executable, "-m", "netspec", "check", "--watch", *words]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        with heed_interrupts():
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
 
     def answer(self) -> str:
         """What is said up to the next exit code."""
@@ -94,7 +108,8 @@ def test_an_interrupt_in_a_callback_is_heard(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Files, "wait", wait)
     try:
         words = ["check", "--watch", str(tmp_path / "spec.yaml")]
-        found = CliRunner().invoke(group, words, standalone_mode=False)
+        with heed_interrupts():
+            found = CliRunner().invoke(group, words, standalone_mode=False)
     finally:
         gc.enable()  # a watcher collects when nobody waits
     assert isinstance(found.exception, click.Abort), found.exception
