@@ -323,11 +323,11 @@ def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[
     first copies are looked at first: if all that is wrong is wrong with these, the others say it again. Else
     what is wrong however many there are is told alone.
     """
-    from netspec.analysis.further_copies import are_named, find_certain
-
     found, looked = look_at(source, reading, bare=bare, glimpse=True)
     if looked.spec is None or not looked.spec.cut:
         return found, looked
+    from netspec.analysis.further_copies import are_named, find_certain
+
     # what budgets and lints measure, they measure of the whole
     if not looked.measured and not are_named(looked.spec, reading.settings):
         if is_told_by_glimpse(found, looked, looked.spec.cut, reading):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.options import spec_options
+from netspec.data.parts import role_of
 
 if TYPE_CHECKING:
     from netspec.data.inventory.classes import Rules
@@ -176,7 +177,7 @@ def open_parts(
     feeds = Feeds.open(program, trained, tested, faults=faults, runs=runs)
     known = read_cache(Path(place) / NAME) if Path(place).is_dir() else {}
     rules = {
-        part: feeds.rules(part, trained if part.split()[0] == "train" else tested) for part in feeds.parts()
+        part: feeds.rules(part, trained if role_of(part) == "train" else tested) for part in feeds.parts()
     }
     return feeds.parts(), known, rules, list(class_findings(feeds, trained))
 

@@ -9,7 +9,12 @@ import numpy as np
 from netspec.data.source import Array, Rows, Source, Subset
 from netspec.diagnostics import SpecError
 
-__all__ = ["Faulty"]
+__all__ = ["Faulty", "hint_skip"]
+
+
+def hint_skip(what: str) -> str:
+    """How to go on without what cannot be taken."""
+    return f"`on_error: skip` in the data section leaves such {what} out"
 
 
 class Faulty(Subset):

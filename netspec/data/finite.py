@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from netspec.data.faulty import hint_skip
 from netspec.data.source import Array, Rows, Source, find_origin
 from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_some
@@ -13,7 +14,7 @@ from netspec.diagnostics.words import list_some
 __all__ = ["find_not_finite", "not_finite_error", "tell_rows"]
 
 STEP = 1024
-SKIP = "`on_error: skip` in the data section leaves such samples out"
+SKIP = hint_skip("samples")
 
 
 def find_not_finite(source: Source, fields: Iterable[str]) -> dict[int, str]:

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 
 from netspec.fusion.fusion import Chains, Example, Fusion, Pass
 from netspec.ir.graph import Node
+from netspec.kinds import is_not_finite
 
 __all__ = ["CONSTANTS", "find_constant"]
-
-LARGEST = 3.4e38
-"""Of float32."""
 
 
 def find(chains: Chains) -> Iterator[Fusion]:
@@ -46,7 +44,7 @@ def go_on(node: Node, value: float) -> float | None:
 
 def bounded(value: float | None) -> float | None:
     """A number, where float32 holds it."""
-    if value is None or not abs(value) <= LARGEST:
+    if value is None or is_not_finite(value):
         return None
     return value
 

@@ -43,7 +43,7 @@ def explain_kept(typed: TypedGraph) -> Iterator[str]:
 def count(found: Sized) -> str:
     if len(found) == 1:
         return "once"
-    return f"{count_of(len(found), 'time')}"
+    return count_of(len(found), "time")
 
 
 def more(found: Sized) -> Iterator[str]:

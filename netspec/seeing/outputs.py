@@ -93,7 +93,7 @@ def draw_output(name: str, values: Array, said: dict[str, Any], given: Array | N
     if kind == "places":
         return Figure(title, places(values, given), tell_places(said))
     if kind == "boxes":
-        count = f"{count_of(len(said['boxes']), 'box', 'boxes')}"
+        count = count_of(len(said["boxes"]), "box", "boxes")
         told = count + when(len(said["boxes"]) > DRAWN, f", the {DRAWN} surest are drawn")
         return Figure(title, draw_boxes(said["boxes"], given), told)
     if "top" in said:

@@ -17,7 +17,7 @@ def summary(subject: Subject) -> list[str]:
     ]
     found.append(f"takes {', '.join(shapes)}")
     if not isinstance(subject, NetSubject):
-        return [*found, f"{count_of(len(subject.layers), 'node')}"]
+        return [*found, count_of(len(subject.layers), "node")]
     from netspec.analysis.cost import cost
 
     counted = cost(subject.typed)

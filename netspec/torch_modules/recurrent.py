@@ -160,10 +160,10 @@ def keep_sources(reordered: list[Tensor], sources: tuple[Tensor, ...]) -> Any:
             raise RuntimeError("a weight that the backward pass needs was written over since")
         return reorder_gates(source.detach())
 
-    hooks = torch.autograd.graph.saved_tensors_hooks(keep, give)
     # step by step, torch keeps them in other shapes
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if not (torch.is_grad_enabled() and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
         return nullcontext()
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, give)
     try:
         with hooks:
             made.update({w.data_ptr(): source for w, source in zip(reordered, sources, strict=False)})

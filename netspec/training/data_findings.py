@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from netspec.data.boxes.annotations import lacking_boxes
 from netspec.data.inventory.oddities import alike, name_part, rare
+from netspec.data.parts import role_of
 from netspec.data.source import Source, find_origin, spread
 from netspec.data.splits import lacking, lacking_numbers
 from netspec.diagnostics import Diagnostic
@@ -57,7 +58,7 @@ def judge_training_classes(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnost
     section = section_of(feeds.program)
     weighed = any(getattr(node.layer, "class_weight", None) for node in typed.graph.nodes)
     for part, source in feeds.parts().items():
-        if part.split()[0] != "train":
+        if role_of(part) != "train":
             continue
         yield from alike(source)
         if not weighed and not (section.data is not None and section.data.balance):

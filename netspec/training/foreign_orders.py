@@ -12,6 +12,8 @@ ROLES = {"weight": "weight", "bias": "bias", "running_mean": "mean", "running_va
 SMALLEST = -1
 
 Place = tuple[int, tuple[tuple[int, str], ...], int]
+Renamed = tuple[str, str, str]
+"""A pattern of a tensor's name, its layer, its role there."""
 
 
 class Group(NamedTuple):
@@ -29,7 +31,7 @@ class Order(NamedTuple):
 
     family: str
     groups: tuple[Group, ...]
-    tensors: tuple[tuple[str, str, str], ...] = ()
+    tensors: tuple[Renamed, ...] = ()
     left: str = r"(?!)"
     eps: float = 1e-5
     pixels: str = ""
@@ -51,22 +53,23 @@ BRANCHES = (
 )
 """Of all of Inception v3's modules, in an order that holds in each."""
 HALVES = "[0.5, 0.5, 0.5], by [0.5, 0.5, 0.5]"
-ATTENTION = (
-    (r"(.*self_attention)\.in_proj_weight", r"\1", "in_weight"),
-    (r"(.*self_attention)\.in_proj_bias", r"\1", "in_bias"),
-    (r"(.*self_attention)\.out_proj\.weight", r"\1", "out_weight"),
-    (r"(.*self_attention)\.out_proj\.bias", r"\1", "bias"),
-    (r"(class_token)", r"\1", "weight"),
-    (r"(encoder\.pos_embedding)", r"\1", "bias"),
-)
-ATTENTION_OF_TIMM = (
-    (r"(.*attn)\.qkv\.weight", r"\1", "in_weight"),
-    (r"(.*attn)\.qkv\.bias", r"\1", "in_bias"),
-    (r"(.*attn)\.proj\.weight", r"\1", "out_weight"),
-    (r"(.*attn)\.proj\.bias", r"\1", "bias"),
-    (r"(cls_token)", r"\1", "weight"),
-    (r"(pos_embed)", r"\1", "bias"),
-)
+
+
+def name_attention(module: str, inner: str, outer: str, own: tuple[str, str]) -> tuple[Renamed, ...]:
+    """The tensors of a module of attention: `inner`, a format, of all that goes in, `outer` of what comes
+    out; own: the class token and the positions, which are tensors of no module.
+    """
+    weight, bias = (rf"({module})\.{inner.format(word)}" for word in ("weight", "bias"))
+    token, places = (f"({name})" for name in own)
+    return (
+        (weight, r"\1", "in_weight"),
+        (bias, r"\1", "in_bias"),
+        (rf"({module})\.{outer}\.weight", r"\1", "out_weight"),
+        (rf"({module})\.{outer}\.bias", r"\1", "bias"),
+        (token, r"\1", "weight"),
+        (places, r"\1", "bias"),
+    )
+
 
 ORDERS = (
     Order(
@@ -152,7 +155,9 @@ ORDERS = (
             ),
             Group("", ("encoder.ln", "heads.head")),
         ),
-        ATTENTION,
+        name_attention(
+            ".*self_attention", "in_proj_{}", "out_proj", ("class_token", r"encoder\.pos_embedding")
+        ),
         eps=1e-6,
     ),
     Order(
@@ -162,7 +167,7 @@ ORDERS = (
             Group(r"blocks\.(\d+)\.", ("norm1", "attn", "norm2", "mlp.fc1", "mlp.fc2")),
             Group("", ("norm", "head")),
         ),
-        ATTENTION_OF_TIMM,
+        name_attention(".*attn", r"qkv\.{}", "proj", ("cls_token", "pos_embed")),
         eps=1e-6,
         pixels=HALVES,
     ),

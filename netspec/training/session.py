@@ -20,6 +20,7 @@ from netspec.analysis.recipes import recipe_faults
 from netspec.analysis.still import still
 from netspec.data.facts import read_facts, write_facts
 from netspec.data.inventory.cache import NAME, write_cache
+from netspec.data.parts import describe_part, role_of
 from netspec.data.shards.kept import NAME as SHARDS
 from netspec.data.shards.kept import write_kept
 from netspec.data.source import write_classes
@@ -215,24 +216,16 @@ def foretell_start(made: Session, resume: bool) -> Iterator[str]:
 
 def describe(made: Session, place: torch.device, run: Path) -> Iterator[str]:
     """What is about to be trained."""
-    facts = [f"{len(source):,} {tell_use(part)}" for part, source in made.feeds.parts().items()]
+    facts = [f"{len(source):,} {describe_part(part, USES)}" for part, source in made.feeds.parts().items()]
     if made.feeds.train is not None and made.feeds.train.classes:
-        facts.insert(0, f"{count_of(len(made.feeds.train.classes), 'class', 'classes')}")
+        facts.insert(0, count_of(len(made.feeds.train.classes), "class", "classes"))
     trained = sum(each.tensor.numel() for each in made.job.parameters if each.trained)
-    facts.append(f"{count_of(trained, 'parameter')}")
+    facts.append(count_of(trained, "parameter"))
     yield f"{made.program.name}: {', '.join(facts)}, on {place}"
     whole, known = sum(each.decoded for each in made.looked.pictures.values()), len(made.looked.pictures)
     if whole < known:  # of the others damage in the middle shows when they are read
         yield f"{count_of(known, 'file')} looked at by header and end, {whole:,} of them whole"
     yield f"run {run}"
-
-
-def tell_use(part: str) -> str:
-    """What the samples of a part are for, and which data layer reads them where there are several."""
-    role, _, layer = part.partition(" ")
-    if layer:
-        return f"{USES[role]} of {layer}"
-    return USES[role]
 
 
 def seed_of(program: driver.Program, before: Mapping[str, Any], world: World) -> int | None:
@@ -305,7 +298,7 @@ def session(  # noqa: PLR0913 - what a run remembers
     if seed < 0:
         seed = draw_seed()
     feeds = Feeds.open(program, *graphs, facts, runs=runs).weighted()
-    typed = {part: graphs[part.split()[0] != "train"] for part in feeds.parts()}
+    typed = {part: graphs[role_of(part) != "train"] for part in feeds.parts()}
     numbers = {role: feeds.numbers(role, graph) for role, graph in typed.items()}
     rules = {role: feeds.rules(role, graph) for role, graph in typed.items()}
     skipping = skipping_parts(section)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from netspec.data.folder_layout import note_beside
+from netspec.data.parts import describe_part
 from netspec.data.source import Source, find_origin
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.data.splits import lacking
@@ -23,10 +24,7 @@ SHOWN = 6
 
 def name_part(part: str) -> str:
     """A part in words: `training`, `test of data2` where several data layers read for it."""
-    role, _, layer = part.partition(" ")
-    if layer:
-        return f"{NAMES[role]} of {layer}"
-    return NAMES[role]
+    return describe_part(part, NAMES)
 
 
 def judge_classes_of(parts: Mapping[str, Source]) -> Iterator[Diagnostic]:

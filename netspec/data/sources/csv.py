@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.data.faulty import Faulty
+from netspec.data.faulty import Faulty, hint_skip
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
@@ -24,7 +24,7 @@ __all__ = ["open_csv"]
 
 # Python's own is 128 KiB; it holds for the whole process
 csv.field_size_limit(1 << 20)
-SKIP = "`on_error: skip` in the data section leaves such rows out"
+SKIP = hint_skip("rows")
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 

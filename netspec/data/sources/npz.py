@@ -4,6 +4,7 @@ member.
 
 import lzma
 import math
+import os
 import struct
 import zipfile
 import zlib
@@ -93,11 +94,13 @@ def from_arrays(name: str, arrays: dict[str, Array], label: str | None, split: s
 
 def member_names(path: Path, roots: Roots = None) -> list[str]:
     try:
-        with open_in(path, roots) as file, zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
+        with open_in(path, roots) as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise report_damage(path, "an empty file, no .npz archive")
+            with zipfile.ZipFile(file) as archive:
+                names = archive.namelist()
     except DAMAGE as error:
-        fact = f"not an .npz archive: {error}" if path.stat().st_size else "an empty file, no .npz archive"
-        raise report_damage(path, fact) from error
+        raise report_damage(path, f"not an .npz archive: {error}") from error
     except OSError as error:
         raise reading_error(path, error) from error
     other = next((name for name in names if not name.endswith(".npy")), None)

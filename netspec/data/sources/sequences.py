@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from netspec.data.faulty import Faulty
+from netspec.data.faulty import Faulty, hint_skip
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.place import Place
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
@@ -30,7 +30,7 @@ MOST = 1 << 30
 """Bytes of a file, unpacked: a short one must not become any number of them, and the longest human
 chromosome has a quarter of that.
 """
-SKIP = "`on_error: skip` in the data section leaves such sequences out"
+SKIP = hint_skip("sequences")
 
 
 class Entry(NamedTuple):

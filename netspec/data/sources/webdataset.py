@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from netspec.data.faulty import hint_skip
 from netspec.data.paths import exists, reading_error, resolve_path, roots_of
 from netspec.data.place import Place
 from netspec.data.shards.braces import MOST, count_names, expand_names
@@ -37,7 +38,7 @@ __all__ = ["Shards", "open_webdataset", "shards_behind"]
 OPEN = 64
 """Shards that are held open: a process may have 1,024 files."""
 SHOWN = 6
-SKIP = "`on_error: skip` in the data section leaves such samples out"
+SKIP = hint_skip("samples")
 KEPT = 4096
 """Indices that a process keeps: of more shards a second part reads some anew."""
 

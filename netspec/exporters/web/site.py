@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec.diagnostics import fail
+from netspec.exporters.sizes import KEY as SIZES
 from netspec.file_reading import read_bytes
 from netspec.file_writing import refusal, replacing, write_text
 from netspec.ir.types import show_shape
@@ -18,7 +19,7 @@ __all__ = ["PAGE", "describe_model", "write_page"]
 
 PAGE = Path(__file__).parent / "page"
 TEMPLATES = ("style.css", "icon.svg", "picture.js", "sizes.js", "page.js", "index.html")
-IMAGE, SIZES = "netspec.image.", "netspec.sizes"
+IMAGE = "netspec.image."
 
 
 def write_page(folder: Path, model: Path, name: str, runtime: Mapping[str, bytes]) -> None:

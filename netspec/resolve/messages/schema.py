@@ -5,7 +5,7 @@ out. Knows no layer type.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from math import isfinite
+from math import inf
 from typing import Any, NamedTuple
 
 from netspec.diagnostics.evidence import Computed, Unheard
@@ -356,7 +356,7 @@ def what_it_is(at: Located, wanted: list[str]) -> str:
     value = at.value
     if value is None:
         return "it is empty"
-    if is_not_finite(value) and (isinstance(value, int) or (isinstance(value, float) and isfinite(value))):
+    if isinstance(value, (int, float)) and is_not_finite(value) and abs(value) < inf:
         return f"{show_value(at)} is more than the 32 bits of a number hold"
     if is_not_finite(value) or (isinstance(value, float) and "integer" in wanted):
         return f"{show_value(at)} is not"

@@ -51,7 +51,7 @@ def see(subject: Subject, asked: Asked) -> Seen:
     told = [
         f"{count_of(len(boxes), 'box', 'boxes')}, {count_of(sum(item['weights'] for item in items), 'weight')}"
     ]
-    told += [f"{count_of(len(changes), 'change')}"] if asked.diff else []
+    told += [count_of(len(changes), "change")] if asked.diff else []
     values = {"boxes": boxes, "changes": [list(change) for change in changes]}
     return Seen("net", f"Graph of {subject.name}", told, values)
 
@@ -162,7 +162,7 @@ def draw(seen: Seen) -> Iterator[Figure]:
         kind = each["type"]
         if each["layers"] > 1:
             kind = f"block of {count_of(each['layers'], 'layer')}"
-        second = f"{count_of(each['weights'], 'weight')}" * bool(each["weights"])
+        second = count_of(each["weights"], "weight") * bool(each["weights"])
         lines = (f"{kind}  {each['shape']}", when(each["mark"], f"{each['mark']}  ") + second)
         boxes.append(Box(each["name"], lines, tuple(each["reads"]), COLORS.get(each["mark"], "line")))
     yield Figure("The net", graph_drawing(boxes))

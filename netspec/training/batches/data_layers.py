@@ -15,6 +15,7 @@ from netspec.data.binding import LabelRule
 from netspec.data.data_layers.files import Reader
 from netspec.data.data_layers.paths import folder_of
 from netspec.data.data_layers.sources import fields_of, open_layer
+from netspec.data.parts import part_of_layer
 from netspec.data.registry import Role
 from netspec.data.source import Source
 from netspec.diagnostics import fail
@@ -49,7 +50,7 @@ def open_layers(graphs: Mapping[Role, TypedGraph]) -> dict[str, LayerFile]:
         for node in nodes:
             same = [each.source for each in found.values() if each.node.layer == node.layer]
             source = same[0] if same else open_layer(node.layer, folder_of(node))
-            found[role if len(nodes) == 1 else f"{role} {node.name}"] = LayerFile(node, source)
+            found[role if len(nodes) == 1 else part_of_layer(role, node.name)] = LayerFile(node, source)
     return found
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from netspec import driver
 from netspec.data.binding import LabelRule, bind, check_shares, values_of
+from netspec.data.parts import role_of
 from netspec.data.registry import Place, Role, beside, check_parts, open_beside, open_sources
 from netspec.data.sample_weights import weigh
 from netspec.data.source import Source
@@ -152,7 +153,7 @@ class Feeds:
         """What may stand in the fields of a role's source that feed the net as classes. Raises
         SpecError NS656.
         """
-        rules = label_rules(typed) | row_rules(typed)
+        rules = value_rules(typed)
         return {field: rules[name] for name, field in self.bound(role, typed).items() if name in rules}
 
     def bound(self, role: str, typed: TypedGraph) -> dict[str, str]:
@@ -177,9 +178,7 @@ class Feeds:
             "test": (section.test_data, self.test),
         }[role]
         if data is None or source is None:
-            opened = {
-                each.node.name: each.source for part, each in self.own.items() if part.split()[0] == role
-            }
+            opened = {each.node.name: each.source for part, each in self.own.items() if role_of(part) == role}
             return layer_batches(typed, arguments(net), role, seed, device, label_rules(typed), opened)
         feed = self.by_arguments(self.feed(role, typed, source, data), typed, net)
         return batches_of(source, data, feed, role, seed, str(device))
@@ -218,7 +217,7 @@ class Feeds:
         if data.streams:
             check_streams(typed, section, data)
         changes = self.program.resolved.augment
-        feed = feed_of(source, data, ports, changes, role, self.place, label_rules(typed) | row_rules(typed))
+        feed = feed_of(source, data, ports, changes, role, self.place, value_rules(typed))
         boxes = {name for name, field in feed.fields.items() if source.fields[field].boxes}
         check_fixed_batch(typed, data, source, role, boxes)
         check_box_classes(typed, source, boxes)
@@ -407,19 +406,24 @@ def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:
     return {name: join_rules(rules) for name, rules in found.items()}
 
 
+def value_rules(typed: TypedGraph) -> dict[str, LabelRule]:
+    """What may stand in each input that holds classes, or rows of a layer's table, by its name."""
+    return label_rules(typed) | row_rules(typed)
+
+
 def row_rules(typed: TypedGraph) -> dict[str, LabelRule]:
     """What may stand in each input whose numbers are rows of a layer's table, by its name: what the
     smallest table has.
     """
     found: dict[str, LabelRule] = {}
     for node in typed.graph.nodes:
-        width = node.layer.indices(*typed.bottoms(node)).get(0) if node.bottoms else None
-        value = node.bottoms[0] if node.bottoms else None
-        if value is None or value.node is not None or value.name == LABEL or not isinstance(width, int):
+        if not node.bottoms or node.layer.traits & JUDGING:
             continue
-        if node.layer.traits & JUDGING or (value.name in found and found[value.name].width <= width):
+        value, width = node.bottoms[0], node.layer.indices(*typed.bottoms(node)).get(0)
+        if value.node is not None or value.name == LABEL or not isinstance(width, int):
             continue
-        found[value.name] = LabelRule(width, layer=node.name, rows=True)
+        if value.name not in found or width < found[value.name].width:
+            found[value.name] = LabelRule(width, layer=node.name, rows=True)
     return found
 
 

@@ -23,7 +23,7 @@ from netspec.strict_json import JsonError, member
 from netspec.training.learners import Team
 from netspec.training.observers.averaging import Averaging
 from netspec.training.optim.solver import ParameterSpec
-from netspec.training.run.weights import WEIGHTS, Facts, fit, forget_parts, read_tensors, shapes_of
+from netspec.training.run.weights import WEIGHTS, Facts, fit, forget_parts, put, read_tensors, shapes_of
 from netspec.training.shards import LIVE, Together
 from netspec.training.world import ALONE, World
 
@@ -176,7 +176,7 @@ class Checkpoint:
                 path=str(self.run / WEIGHTS),
             )
         if live:
-            fit({name: shapes[f"{LIVE}{name}"] for name in live}, shapes_of(self.whole()), path)
+            fit({name: shapes[f"{LIVE}{name}"] for name in live}, self.shapes(), path)
             self.split(live)
         self.team.load_state(state, facts)
         try:
@@ -196,13 +196,13 @@ class Checkpoint:
         """Take over the run's weights, of which a process may have rows; the file's facts."""
         path = self.run / WEIGHTS
         tensors, facts, shapes = self.spread.read(path)
-        fit(shapes, shapes_of(self.whole()), path)
+        fit(shapes, self.shapes(), path)
         put(tensors, self.spread.parts)
         return facts
 
-    def whole(self) -> dict[str, Tensor]:
-        """The weights by name, of which a process may hold only the shapes."""
-        return {each.name: each.tensor for each in self.parameters}
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the whole weights by name, of which a process may hold rows alone."""
+        return shapes_of({each.name: each.tensor for each in self.parameters})
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the solver's tensors, as the file has them."""
@@ -262,12 +262,6 @@ class Checkpoint:
     @property
     def device(self) -> torch.device:
         return self.team.device
-
-
-@torch.no_grad()
-def put(values: Mapping[str, Tensor], tensors: Sequence[ParameterSpec]) -> None:
-    for each in tensors:
-        each.tensor.copy_(values[each.name])
 
 
 def read_place(path: Path) -> Mapping[str, Any]:

@@ -31,6 +31,7 @@ __all__ = [
     "fit",
     "forget_parts",
     "load_weights",
+    "put",
     "read_rows",
     "read_tensors",
     "shapes_of",
@@ -170,11 +171,16 @@ def load_weights(path: Path, parameters: Iterable[NamedTensor]) -> Facts:
     """
     tensors, facts = read_tensors(path, [path.parent])
     parameters = list(parameters)
-    fit(shapes_of(tensors), {each.name: tuple(each.tensor.shape) for each in parameters}, path)
-    with torch.no_grad():
-        for each in parameters:
-            each.tensor.copy_(tensors[each.name])
+    fit(shapes_of(tensors), shapes_of({each.name: each.tensor for each in parameters}), path)
+    put(tensors, parameters)
     return facts
+
+
+@torch.no_grad()
+def put(values: Mapping[str, Tensor], parameters: Iterable[NamedTensor]) -> None:
+    """Copy values into tensors, by their names."""
+    for each in parameters:
+        each.tensor.copy_(values[each.name])
 
 
 def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
