@@ -15,10 +15,9 @@ __all__ = ["Child", "netspec"]
 
 os.fsync = lambda fd: None
 
-# torch loads its compiler when an optimiser is first made: ten times what a small training takes.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["torch", "torch._dynamo", "tests.training.tiny", "netspec.cli", "netspec.api", "netspec.training.train"]
+    ["torch", "tests.training.tiny", "netspec.cli", "netspec.api", "netspec.training.train"]
 )
 
 

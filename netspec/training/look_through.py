@@ -159,6 +159,8 @@ def without(
     if part is None:
         return source
     folder, numbers = part
+    if not any(picture.fault for picture in pictures.values()):
+        return source
     sound = np.array(
         [not any(pictures[str(file.path)].fault for file in folder.files_of(i)) for i in numbers.tolist()]
     )

@@ -1,6 +1,9 @@
 """The fused update against Caffe's rules written out, in float64, under random settings; and its state."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -263,3 +266,23 @@ def test_clip_value_bounds_the_gradient_that_the_rule_sees(iter_size: int) -> No
     weight.grad = torch.tensor([0.25, 3.0, -3.0]) * iter_size
     solver.step()
     assert weight.tolist() == [1 - 0.25 - 0.25, 1 - 0.5 - 0.25, 1 + 0.5 - 0.25]
+
+
+def test_training_loads_no_compiler(tmp_path: Path) -> None:
+    """torch's compiler takes longer to load than a small net to train; making torch's own optimiser loads it."""
+    program = """
+import sys, torch, netspec
+from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.optim.rules import RULES
+netspec.train("zoo:lenet-digits", "run", settings=["train.solver.max_iter=2"])
+weight = torch.ones(3, requires_grad=True)
+for name, rule in RULES.items():
+    optimizer = rule.build(SolverParameter(base_lr=0.1, type=name), [{"params": [weight]}], False)
+    optimizer.zero_grad()
+    weight.sum().backward()
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+assert weight.requires_grad and (weight < 1).all()
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)

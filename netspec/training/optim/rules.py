@@ -10,14 +10,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
-from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from torch import Tensor, optim
+from torch.optim import Optimizer
 
 from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.optim.uncompiled import uncompiled
 
 __all__ = ["RULES", "Group", "Rule"]
 
 Group = dict[str, Any]
+SGD = uncompiled(optim.SGD)
+Adagrad = uncompiled(optim.Adagrad)
+RMSprop = uncompiled(optim.RMSprop)
+Adadelta = uncompiled(optim.Adadelta)
+Adam = uncompiled(optim.Adam)
+AdamW = uncompiled(optim.AdamW)
 SMALLEST_RATE = 1e-30
 """A velocity divided by it still fits float32, whose largest number is 3.4e38."""
 
