@@ -3,7 +3,8 @@
 The loop runs one request at a time, as a program without a server would; the server gets the same requests from a client in a process of
 its own (serving_load.py), over HTTP. Client, server and model share the cores, so the ratio counts what serving costs in all.
 Rounds of both alternate; the median of the rounds' ratios, with their range, is written to results/serving.md. After them: times of
-answers at 0.8 of the load that was served, asked by the same client, and at ten times what a slower model can do. Memory is
+answers at 0.8 of the load that was served, asked by the same client on a core of its own, beside those of the session itself that is fed
+in this process at 0.8 of what it can do (no server answers sooner), and at ten times what a slower model can do. Memory is
 serving_memory.py's. Where LitServe is installed, it serves the same model by the same onnxruntime, as its documentation has it.
 """
 
@@ -107,6 +108,39 @@ def frame(body: bytes, more: str = "", path: str = "/v2/models/net/infer") -> by
     )
 
 
+def feed(
+    session: onnxruntime.InferenceSession, data: np.ndarray, rate: float, drawn: bool, seconds: float
+) -> Answers:
+    """The loop with requests that come at a rate, no matter how it goes: all that are due are one run, up to 64 rows."""
+    count, many = int(rate * seconds), max(1, 64 // len(data))
+    gaps = np.random.default_rng(7).exponential(1 / rate, count) if drawn else np.full(count, 1 / rate)
+    due, took, begun, at = np.cumsum(gaps), np.zeros(count), time.perf_counter(), 0
+    while at < count:
+        wait = due[at] - (time.perf_counter() - begun)
+        if wait > 0:
+            time.sleep(max(0.0, wait - 1e-4))
+            continue
+        group = slice(at, min(at + many, int(np.searchsorted(due, time.perf_counter() - begun, "right"))))
+        session.run(None, {"data": np.concatenate([data] * (group.stop - at))})
+        took[group] = time.perf_counter() - begun - due[group]
+        at = group.stop
+    return Answers(np.full(count, 200), took, seconds, np.zeros(count))
+
+
+def idle(seconds: float) -> str:
+    """How late this machine wakes a program that asks for nothing but to sleep a millisecond, on each of its cores."""
+    cores, found = sorted(os.sched_getaffinity(0)), []
+    for core in cores:
+        os.sched_setaffinity(0, {core})
+        end, late = time.perf_counter() + seconds, list[float]()
+        while (begun := time.perf_counter()) < end:
+            time.sleep(0.001)
+            late.append((time.perf_counter() - begun) * 1000 - 1)
+        found.append(f"{np.percentile(late, 99):.2f}, {max(late):.1f}")
+    os.sched_setaffinity(0, cores)
+    return f"A program that sleeps for a millisecond is late by (p99, most, in ms, on each core): {'; '.join(found)}."
+
+
 def mean_rows(port: int) -> float:
     """Rows of a run of the model, as /metrics has counted them so far."""
     lines = dict(x.rsplit(" ", 1) for x in fetch(port, "/metrics").splitlines() if not x.startswith("#"))
@@ -174,7 +208,7 @@ def opened(path: Path) -> Iterator[onnxruntime.InferenceSession]:
 class Row(NamedTuple):
     """Medians of a case: the loop's and the server's requests per second; sorted over the rounds, their ratios and the
     milliseconds of CPU that a request costs above the loop's; rows of a joined run; the answers at 0.8 of the load, asked evenly and
-    at drawn moments."""
+    at drawn moments, of the server and of the loop."""
 
     looped: float
     served: float
@@ -182,6 +216,7 @@ class Row(NamedTuple):
     above: Sequence[float]
     joined: float
     paced: Sequence[Answers]
+    fed: Sequence[Answers]
 
 
 def compare(
@@ -197,15 +232,18 @@ def compare(
             served(pid, port, request, connections)  # what is made once is made now
             pairs = [(loop(session, data), served(pid, port, request, connections)) for _ in range(rounds)]
             joined = mean_rows(port)
-            rate = statistics.median(found[0] for _, found in pairs)
+            rate = measure(port, request, connections, SECONDS, apart=True).rate()
             paced = [
-                measure(port, request, 8 * connections, 2 * SECONDS, 0.8 * rate, drawn)
+                measure(port, request, 8 * connections, 2 * SECONDS, 0.8 * rate, drawn, apart=True)
                 for drawn in (False, True)
             ]
+            most = max(
+                n * loop(session, np.concatenate([data] * n))[0] for n in (1, 4, 16) if n * len(data) < 64
+            )
+            fed = [feed(session, data, 0.8 * most, drawn, 2 * SECONDS) for drawn in (False, True)]
     above = sorted(b[1] - a[1] for a, b in pairs)
-    return Row(
-        statistics.median(found[0] for found, _ in pairs), rate, sorted(b[0] / a[0] for a, b in pairs), above, joined, paced
-    )  # fmt: skip
+    looped, asked = (statistics.median(found[0] for found in of) for of in zip(*pairs, strict=True))
+    return Row(looped, asked, sorted(b[0] / a[0] for a, b in pairs), above, joined, paced, fed)
 
 
 def overload(*options: str) -> str:
@@ -217,7 +255,7 @@ def overload(*options: str) -> str:
         request = request_bytes(rows_of(SLOW))
         with serving(path, *options) as (pid, port):
             most, _ = served(pid, port, request, 64)
-            found = measure(port, request, 512, 4 * SECONDS, 10 * most, patient=False)
+            found = measure(port, request, 512, 4 * SECONDS, 10 * most, patient=False, apart=True)
     # The queue, the run before it, and the run that an answer is of; at the rate that is left where refusing takes its part.
     bound = (256 + 2 * 64) / found.rate() * 1000
     asked = len(found.statuses) / found.span
@@ -276,9 +314,10 @@ def main() -> None:
     ]
     if chosen.note:
         lines.append(f"{chosen.note}\n")
+    lines.append(f"{idle(SECONDS)}\n")
     lines += [
-        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run | at 0.8 of that, evenly: p50, p99 (client late, p99) in ms | the same, drawn |",
-        "|---|---|---|---|---|---|---|---|",
+        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run | at 0.8 of that, evenly: p50, p99 (client late, p99) in ms | the same, drawn | the loop fed at 0.8, evenly: p50, p99 | the same, drawn |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     kinds = [(name, case, request_bytes) for name, case in CASES.items()]
     kinds.insert(1, ("small, 1 row, JSON", CASES["small, 1 row"], json_bytes))
@@ -289,6 +328,7 @@ def main() -> None:
         paced = " | ".join(
             f"{p.percentile(50):.1f}, {p.percentile(99):.1f} ({p.lateness(99):.1f})" for p in row.paced
         )
+        paced += "".join(f" | {p.percentile(50):.1f}, {p.percentile(99):.1f}" for p in row.fed)
         lines.append(f"| {name} | {row.looped:.0f} | {row.served:.0f} | {ratio} | {cost} | {row.joined:.1f} | {paced} |")  # fmt: skip
         print(lines[-1], flush=True)
     more = [overload, partial(overload, "--queue-seconds", "0.3")] if chosen.rounds else []

@@ -7,6 +7,7 @@ rate: then the time of an answer counts from the moment at which its request was
 
 import http.client
 import multiprocessing
+import os
 import random
 import select
 import shutil
@@ -64,15 +65,21 @@ def find_client() -> str | None:
 
 
 def measure(
-    port: int, request: bytes, connections: int, seconds: float, rate: float = 0.0, drawn: bool = False, patient: bool = True
+    port: int, request: bytes, connections: int, seconds: float, rate: float = 0.0, drawn: bool = False, patient: bool = True,
+    apart: bool = False,
 ) -> Answers:  # fmt: skip
     """Send a request for so long: by the program, or as `drive` does, evenly then. rate: so many a second; 0: as fast as they are
-    answered. drawn: at moments as independent clients have them."""
+    answered. drawn: at moments as independent clients have them. apart: from one core, so that the system does not put the client
+    where the server's loop is, while another core is idle."""
     program = find_client()
     if program is None:
         return ask(drive, port, [request], connections, seconds, rate or None, patient)
     words = (program, port, connections, seconds, rate, int(drawn), int(patient))
-    told = subprocess.run(list(map(str, words)), input=request, stdout=subprocess.PIPE, check=True).stdout
+    cores = {max(os.sched_getaffinity(0))} if apart else os.sched_getaffinity(0)
+    told = subprocess.run(
+        list(map(str, words)), input=request, stdout=subprocess.PIPE, check=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    ).stdout  # fmt: skip
     took, late, statuses = np.frombuffer(told, np.float64).reshape(-1, 3).T
     return Answers(statuses.astype(int), took, seconds, late)
 

@@ -58,6 +58,7 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "netspec-model")
         self._runner = Runner(model)
+        self._alone = None if model.alone is None else Runner(model.alone)
         self._pace = Pace()
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -194,11 +195,15 @@ class Batcher:
             if not group:
                 continue
             begun, (key, rows) = now(), shape_of(group)
-            if self._pace.is_short(key, rows):
-                answers, seconds = run_group(self._runner, group)
+            runner = self._runner
+            if self._alone is not None and self._pace.suits_one(key, rows):
+                runner = self._alone
+            alone = runner is self._alone
+            if self._pace.is_short(key, rows, alone):
+                answers, seconds = run_group(runner, group)
             else:
-                answers, seconds = await loop.run_in_executor(self._thread, run_group, self._runner, group)
-            self._pace.note(key, rows, seconds)
+                answers, seconds = await loop.run_in_executor(self._thread, run_group, runner, group)
+            self._pace.note(key, rows, seconds, alone)
             self.observe(sum(w.rows for w in group), now() - begun, [begun - w.queued for w in group])
             tell(group, answers)
             del group, answers  # else they would be kept until the next run

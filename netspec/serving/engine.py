@@ -9,10 +9,11 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
+from netspec.file_reading import open_file
 from netspec.imaging.contract import ImageContract
 from netspec.ort_format import is_ort_file, unbox_properties
 from netspec.seal import PROBES, check_allowed
@@ -36,6 +37,8 @@ ROWS = "netspec.rows"
 # A run on more bytes than these gives the memory back that it took: one large request must not keep it
 # from the machine for good. Smaller ones keep it, since taking it anew is dear.
 LARGE = 4 << 20
+# A file of at most so many bytes is loaded a second time, for runs that need no more than one thread.
+COPIED = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Model:
     pictures: Mapping[str, ImageContract] = field(default_factory=dict)
     rows: TableRows | None = None
     heads: Heads = field(default_factory=Heads)
+    alone: "Model | None" = None
+    """The same on one thread, where it was loaded so too."""
 
     def check(self, given: Mapping[str, tuple[str, Sequence[int]]]) -> None:
         """Hold given (datatype, shape) by name against the declared inputs and the sizes that the
@@ -121,9 +126,10 @@ def open_model(
     threads: int = 0,
     *,
     allow_uncertified: bool = False,
+    alone: bool = False,
 ) -> Model:
     """Load an ONNX file for inference. `device`: cpu, cuda, or auto (cuda where it works);
-    `threads`: 0 is one per core.
+    `threads`: 0 is one per core. alone: a small file also on one thread, for short runs.
 
     allow_uncertified: whatever its certificate says. Raises SpecError: NS712, NS713, NS715 as
     `seal.check_allowed`, NS720 (not readable), NS721 (not a model), NS722 (no such device), NS723
@@ -142,7 +148,7 @@ def open_model(
         used = "cuda"
     else:
         used = "cpu"
-    return Model(
+    model = Model(
         session,
         inputs,
         outputs,
@@ -153,6 +159,18 @@ def open_model(
         find_pictures(metadata, inputs, path),
         find_rows(metadata, path),
     )
+    if alone and used == "cpu" and threads != 1 and is_small(path):
+        return replace(model, alone=replace(model, session=_session(path, "CPUExecutionProvider", 1)))
+    return model
+
+
+def is_small(path: str) -> bool:
+    """Whether a second copy of all its weights costs little: those of a file beside it are named by
+    their location.
+    """
+    with open_file(path) as file:
+        found = file.read(COPIED + 1)
+    return len(found) <= COPIED and b"location" not in found
 
 
 def _metadata(session: Any, path: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """How long runs of a model take, by their shape: in, the seconds of each; out, whether the next is so
-short that handing it to a thread would take longer, and how many rows are worth joining. Runs nothing.
+short that handing it to a thread would take longer, whether one thread does it as well as all, and how
+many rows are worth joining. Runs nothing.
 """
 
 from netspec.serving.heads import remember
@@ -18,6 +19,9 @@ RECENT = 8
 # so short that nobody minds; one run in so many is twice as large, and one half as large, since a measurement
 # can be wrong.
 GAIN, SOON, TRIED = 0.9, 0.002, 64
+# Below so many seconds, all threads together must be that much faster than one of them: waking them costs
+# most of what they save, and the cores have clients and requests to see to as well.
+AIDED, WORTH = 0.001, 1.5
 
 
 class Pace:
@@ -27,22 +31,37 @@ class Pace:
 
     def __init__(self, quick: float = QUICK) -> None:
         self.quick = quick
-        self.usual: dict[tuple[object, int], float] = {}  # of one row
+        self.usual: dict[tuple[object, int, bool], float] = {}  # of one row; whether on one thread
         self.wary = 0.0
         self.asked = 0
 
-    def is_short(self, key: object, rows: int) -> bool:
+    def is_short(self, key: object, rows: int, alone: bool = False) -> bool:
         """Whether a run of this shape was measured, and is short. One that was not may take any time."""
-        each = self.usual.get((key, rows.bit_length()))
+        each = self.usual.get((key, rows.bit_length(), alone))
         return each is not None and each * rows < self.quick and now() >= self.wary
 
-    def note(self, key: object, rows: int, seconds: float) -> None:
+    def suits_one(self, key: object, rows: int) -> bool:
+        """Whether one thread should do a run: it is known to be short, and the others save little, or it
+        was never tried without them.
+        """
+        size = rows.bit_length()
+        each, alone = self.usual.get((key, size, False)), self.usual.get((key, size, True))
+        if each is None or each * rows >= AIDED:
+            return False
+        return alone is None or alone < each * WORTH
+
+    def note(self, key: object, rows: int, seconds: float, alone: bool = False) -> None:
         if seconds > STALL:
             self.wary = now() + WARY
-        shape, each = (key, rows.bit_length()), seconds / rows
+        shape, each = (key, rows.bit_length(), alone), seconds / rows
         before = self.usual.get(shape, each)
         recent = RECENT if each > before else 2  # a run is late by chance, never early
         remember(self.usual, shape, before + (each - before) / recent)
+
+    def each(self, key: object, size: int) -> float | None:
+        """The usual seconds of one row in runs of so many: of the better way, where both were tried."""
+        known = [self.usual[key, size, alone] for alone in (False, True) if (key, size, alone) in self.usual]
+        return min(known, default=None)
 
     def rows_worth_joining(self, key: object, most: int) -> int:
         """At most `most`; fewer where runs of more rows were seen to take as long for each. A smaller run
@@ -51,16 +70,17 @@ class Pace:
         best = each = None
         known = chosen = most.bit_length()
         for size in range(chosen, 0, -1):
-            each = self.usual.get((key, size), each)
+            found = self.each(key, size)
+            each = each if found is None else found
             if each is None:
                 continue
-            if each * ((1 << size) - 1) < SOON:
-                break
             if best is None:
                 known = chosen = size
             elif each * GAIN <= best:
                 chosen = size
             best = each if best is None else min(best, each)
+            if each * ((1 << size) - 1) < SOON:
+                break
         if chosen == known:
             return most
         self.asked += 1

@@ -270,7 +270,8 @@ def warm_up(model: Model) -> None:
     feed: dict[str, Any] = {t.name: np.zeros(shapes[t.name], NUMPY_TYPES[t.datatype]) for t in model.inputs}
     settled = all(isinstance(n, int) for t in model.inputs for n in t.shape[1 if model.batch else 0 :])
     try:
-        model.run(feed, [t.name for t in model.outputs])
+        for each in filter(None, (model, model.alone)):
+            each.run(feed, [t.name for t in model.outputs])
     except RequestError:
         if settled:
             raise

@@ -112,7 +112,7 @@ def _work(  # noqa: PLR0913 - the command's options
             keep_inside(file, path)
         if allow_uncertified:
             try_apart(file, device, threads)
-        return open_model(file, device, threads, allow_uncertified=allow_uncertified)
+        return open_model(file, device, threads, allow_uncertified=allow_uncertified, alone=True)
 
     with _bind(host, port, shared) as listener:
         repository = Repository(files, open_file, make_batching(limits, join))

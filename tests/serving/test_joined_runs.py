@@ -30,6 +30,7 @@ class Doubling:
         self.runs: list[tuple[int, list[str]]] = []
 
     batch = "N"
+    alone: "Doubling | None" = None
 
     def joins(self, asked: bool) -> bool:
         return True
@@ -182,7 +183,8 @@ def test_the_usual_seconds_of_a_run() -> None:
     ("each", "rows"),
     [
         ((0.003, 0.003, 0.003, 0.003), 1),  # joining makes nothing cheaper
-        ((0.0015, 0.0015, 0.0015, 0.0015), 3),  # runs below 2 ms are joined all the same
+        ((0.0006, 0.0006, 0.0006, 0.0006), 3),  # runs of some 2 ms are joined all the same
+        ((0.00006,) * 7, 31),  # 64 rows take 3.8 ms, and no row less
         ((0.004, 0.002, 0.001, 0.001), 7),
         ((0.004, 0.002, 0.001, 0.0005), 64),
         ((0.0001, 0.0001, 0.0001, 0.0001), 64),
@@ -190,7 +192,7 @@ def test_the_usual_seconds_of_a_run() -> None:
     ],
 )
 def test_rows_that_make_no_row_cheaper_are_not_joined(each: Sequence[float], rows: int) -> None:
-    """each: seconds of a row in runs of 1, 2, 4, 8 rows."""
+    """each: seconds of a row in runs of 1, 2, 4, 8 and so on rows."""
     pace = Pace()
     for size, seconds in enumerate(each):
         pace.note("key", 1 << size, seconds * (1 << size))
@@ -202,6 +204,58 @@ def test_rows_that_make_no_row_cheaper_are_not_joined(each: Sequence[float], row
         rows,
         *others,
     }  # a measurement can be wrong
+
+
+@pytest.mark.parametrize(
+    ("together", "alone", "one"),
+    [
+        (None, None, False),  # the first of a shape may take any time
+        (0.0001, None, True),  # short enough to be tried
+        (0.002, None, False),
+        (0.0001, 0.00014, True),
+        (0.0001, 0.00016, False),  # the others do more than they cost
+    ],
+)
+def test_short_runs_that_all_threads_do_no_sooner_are_one_s(
+    together: float | None, alone: float | None, one: bool
+) -> None:
+    pace = Pace()
+    for seconds, by_one in ((together, False), (alone, True)):
+        if seconds is not None:
+            pace.note("key", 1, seconds, by_one)
+    assert pace.suits_one("key", 1) is one and not pace.suits_one("other", 1)
+    assert pace.is_short("key", 1, alone=True) is (alone is not None)
+    if together is not None and alone is not None:
+        assert pace.each("key", 1) == min(together, alone)
+
+
+def test_a_model_that_is_loaded_twice_does_its_short_runs_on_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock on which all threads take a tenth of a millisecond for a row, and one twice the time for more than one row."""
+    time_ = [0.0]
+    for name in ("batcher", "runs", "pace"):
+        monkeypatch.setattr(f"netspec.serving.{name}.now", lambda: time_[0])
+
+    class Clocked(Doubling):
+        def run(self, inputs: Any, outputs: Sequence[str]) -> dict[str, Any]:
+            time_[0] += 0.0001 * len(inputs["x"]) * (2 if self is model.alone and len(inputs["x"]) > 1 else 1)
+            return super().run(inputs, outputs)
+
+    model = Clocked()
+    model.alone = Clocked()
+
+    async def work() -> None:
+        batcher = Batcher(model, Batching(64, 9), lambda *run: None)  # type: ignore[arg-type]
+        batcher.start()
+        for rows in (1, 1, 1, 4, 4, 4, 1, 40, 40):
+            found = await batcher.submit({"x": np.ones(rows)}, ["y"])
+            assert found["y"].tolist() == [2] * rows
+        await batcher.stop()
+
+    asyncio.run(work())
+    assert [rows for rows, _ in model.runs] == [1, 4, 4, 40, 40]
+    assert [rows for rows, _ in model.alone.runs] == [1, 1, 4, 1]
 
 
 def test_a_smaller_run_is_tried_where_a_larger_one_is_long() -> None:

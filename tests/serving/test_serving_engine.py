@@ -1,5 +1,6 @@
 """Loading, checking, single runs and classification without a server."""
 
+import io
 import json
 import socket
 
@@ -74,6 +75,24 @@ def test_signature_labels_and_metadata(models):
 )
 def test_what_may_be_joined(models, batch, model):
     assert open_model(models / f"{model}.onnx", "cpu", allow_uncertified=True).batch == batch
+
+
+def test_a_small_file_is_loaded_for_one_thread_too(models, monkeypatch):
+    path = models / "lenet.onnx"
+    size = path.stat().st_size
+    for threads, copied, outside, twice in (
+        (0, size, False, True),
+        (0, size - 1, False, False),
+        (1, size, False, False),  # it is the same
+        (0, size, True, False),  # its weights lie beside it, who knows how many
+    ):
+        monkeypatch.setattr("netspec.serving.engine.COPIED", copied)
+        with monkeypatch.context() as beside:
+            if outside:
+                beside.setattr("netspec.serving.engine.open_file", lambda _: io.BytesIO(b"location"))
+            model = open_model(path, "cpu", threads, allow_uncertified=True, alone=True)
+        assert (model.alone is not None) is twice, (threads, copied, outside)
+    assert open_model(path, "cpu", allow_uncertified=True).alone is None
 
 
 def test_axes_0_of_different_symbols_are_not_joined():

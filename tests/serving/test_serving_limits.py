@@ -191,7 +191,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.inputs = self.outputs = ()
-        self.batch, self.runs, self.go = None, [], threading.Event()
+        self.batch, self.alone, self.runs, self.go = None, None, [], threading.Event()
 
     def joins(self, asked: bool) -> bool:
         return False
