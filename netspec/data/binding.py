@@ -19,6 +19,7 @@ __all__ = [
     "check_labels",
     "check_shape",
     "check_shares",
+    "check_targets",
     "notes_on_label",
     "refuse_one_class",
     "values_of",
@@ -241,14 +242,49 @@ def brief_row(row: Array) -> str:
     return f"[{list_briefly([f'{value:g}' for value in row.tolist()], SHOWN)}]"
 
 
-def refuse_one_class(source: Source) -> None:
-    """Raises SpecError NS664 where all samples are of one class, of those that have names."""
+def check_targets(
+    targets: Array, layer: str, ignored: tuple[int, ...], name: str, where: Callable[[int], str]
+) -> None:
+    """Raises SpecError NS651 for the first target that is not between 0 and 1 and none of the
+    ignored: of others the loss has no lower bound.
+    """
+    wrong = ~((targets >= 0) & (targets <= 1)) & ~np.isin(targets, ignored)
+    if not wrong.any():
+        return
+    at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+    low, high = targets[~np.isin(targets, ignored)].min(), targets.max()
+    whole = bool((targets == np.rint(targets)).all())
+    notes: tuple[str, ...] = ()
+    if whole and (low, high) == (-1, 1):
+        notes = ("of -1 and 1, write 0 for -1; a loss with `ignore_label: -1` leaves -1 out",)
+    elif low >= 0 and high > 1 and not whole:
+        notes = (f"divided by {high:g} they go from {low / high:g} to 1",)
+    elif whole and low >= 0 and len(np.unique(targets)) == 2:
+        notes = (f"of {low:g} and {high:g}, write 0 and 1",)
+    elif whole and low >= 0:
+        notes = ("SoftmaxWithLoss learns the numbers of classes, a score for each",)
+    raise fail(
+        "NS651",
+        f"{layer} takes targets between 0 and 1; {where(int(at[0]))} has"
+        f" {targets[at]:g}{tell_spot(targets.shape, at)}",
+        path=name,
+        notes=(*notes, *tell_others(wrong, 0, where)),
+    )
+
+
+def refuse_one_class(source: Source, counted: bool = False) -> None:
+    """Raises SpecError NS664 where all samples are of one class, of those that have names; counted:
+    or that a loss counts.
+    """
     labels = source.labels()
     if labels is None or labels.ndim != 1 or not len(labels) or (labels != labels[0]).any():
         return
-    if not source.classes or not 0 <= labels[0] < len(source.classes):
+    if source.classes and 0 <= labels[0] < len(source.classes):
+        name = source.classes[int(labels[0])]
+    elif counted:
+        name = f"{labels[0]:g}"
+    else:
         return
-    name = source.classes[int(labels[0])]
     raise fail(
         "NS664",
         f"all {len(labels):,} samples are of one class, {name}",

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from netspec.data.boxes.annotations import lacking_boxes
-from netspec.data.inventory.oddities import alike, name_part, rare
+from netspec.data.inventory.oddities import alike, idle_outputs, name_part, rare, standing_together
+from netspec.data.inventory.values import judge_values
 from netspec.data.parts import role_of
 from netspec.data.source import Source, find_origin, spread
 from netspec.data.splits import lacking, lacking_numbers
@@ -36,7 +37,23 @@ def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     for part, source in opened.items():
         yield from source.remarks()
         yield from lacking_boxes(source, part)
+    if not feeds.own and len({feeds.manner(part).changes for part in feeds.parts()}) == 1:
+        yield from judge_values(feeds.parts())
     yield from class_findings(feeds, typed)
+    yield from short_tests(feeds)
+
+
+def short_tests(feeds: Feeds) -> Iterator[Diagnostic]:
+    """NS668 where `test_iter` ends a test before its data end."""
+    most = section_of(feeds.program).solver.test_iter
+    for part, source in feeds.parts().items():
+        size = feeds.manner(part).batch_size
+        if role_of(part) == "train" or not 0 < most * size < len(source):
+            continue
+        fact = f"`test_iter: {most}` reads {most * size:,} of the {len(source):,} {name_part(part)} samples,"
+        fact += f" {most:,} batches of {size:,}"
+        note = f"`test_iter: {-(-len(source) // size)}`, or none, measures each sample once"
+        yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
 
 
 def class_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
@@ -61,6 +78,12 @@ def judge_training_classes(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnost
         if role_of(part) != "train":
             continue
         yield from alike(source)
+        rule = feeds.rules(part, typed).get(source.label or "")
+        if rule is not None:
+            yield from idle_outputs(source, rule)
+        manner = feeds.manner(part)
+        if not manner.ordered:
+            yield from standing_together(source, manner.batch_size)
         if not weighed and not (section.data is not None and section.data.balance):
             yield from rare(source)
 

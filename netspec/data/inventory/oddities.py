@@ -1,11 +1,12 @@
-"""Classes of which a training would learn, or show, less than it seems. In: opened parts; out:
-warnings. Reads labels and names of folders, no sample.
+"""Classes of which a training would learn, or show, less than it seems. In: opened parts, what a
+net makes of their labels; out: warnings. Reads labels and names of folders, no sample.
 """
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from netspec.data.binding import LabelRule
 from netspec.data.folder_layout import note_beside
 from netspec.data.parts import describe_part
 from netspec.data.source import Source, find_origin
@@ -14,12 +15,22 @@ from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
 
-__all__ = ["alike", "find_training", "judge_classes_of", "name_part", "rare"]
+__all__ = [
+    "alike",
+    "find_training",
+    "idle_outputs",
+    "judge_classes_of",
+    "name_part",
+    "rare",
+    "standing_together",
+]
 
 NAMES = {"train": "training", "val": "validation", "test": "test", "all": "whole"}
 MANY_TIMES = 10
 """From which ratio on a rare class is told: below it, training mostly copes."""
 SHOWN = 6
+TOGETHER = 8
+"""Samples in a row that are of one class by chance once in 2^7 times at most, where classes are even."""
 
 
 def name_part(part: str) -> str:
@@ -74,6 +85,47 @@ def rare(source: Source) -> Iterator[Diagnostic]:
     fact = f"training samples: {counts[least]:,} of {names[0]}, {counts[most]:,} of {names[1]}"
     note = "`class_weight: balanced` at the loss weighs each class alike, `balance: true` in the data"
     note += " draws them alike; else a net that never answers the rare one looks good"
+    yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
+
+
+def idle_outputs(source: Source, rule: LabelRule) -> Iterator[Diagnostic]:
+    """NS668 where a net tells more classes apart than the training data hold; those that have names
+    and no samples are told by `lacking`.
+    """
+    labels = source.labels()
+    if rule.rows or labels is None or labels.size != len(source) or not len(source):
+        return
+    held = set(np.unique(labels).tolist()) - set(rule.ignored)
+    named = len(source.classes or ())
+    idle = [number for number in range(max(named, 0), rule.width) if number not in held]
+    if not idle:
+        return
+    count = rule.width - len(idle)
+    fact = f"{rule.layer} tells {rule.width:,} classes apart, the training data hold {count:,}"
+    fact += f": no sample is of {list_briefly(list(map(str, idle)), SHOWN)}"
+    note = "what an output without samples answers is never learned"
+    if idle[0] == count:
+        note = f"{note}: {count:,} outputs are enough"
+    yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
+
+
+def standing_together(source: Source, batch_size: int) -> Iterator[Diagnostic]:
+    """NS668 where training data that are read in their order stand class by class, so that most
+    batches hold one class alone.
+    """
+    labels = source.labels()
+    size = max(batch_size, TOGETHER)
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) < 2 * size:
+        return
+    if (labels == labels[0]).all():
+        return
+    rows = labels[: len(labels) // size * size].reshape(-1, size)
+    alone = int((rows == rows[:, :1]).all(1).sum())
+    if 2 * alone <= len(rows):
+        return
+    fact = f"the training data stand class by class: of {len(rows):,} rows of {size:,} samples {alone:,} are of one"
+    fact += " class alone, and `shuffle: false` keeps them so"
+    note = "a net forgets a class while it sees another: `shuffle: true` draws a new order for each epoch"
     yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
 
 

@@ -88,10 +88,9 @@ def feed_of(
             transforms[each.parts.value] = Pipeline(made.contract, made.name, arrived=True)
     frames = frames_of(source, fields, role)
     check_shapes(source, ports, fields, transforms, augmenters, frames)
-    if (
-        role == "train" and source.label in fields.values()
-    ):  # whatever the net makes of it, there is nothing to tell
-        refuse_one_class(source)
+    read_as = [name for name, field in fields.items() if field == source.label]
+    if role == "train" and read_as:  # whatever the net makes of it, there is nothing to tell
+        refuse_one_class(source, any(name in labels and not labels[name].rows for name in read_as))
     mixed = {each.parts.label for each in augmenters if any(change.partners for change in changes)}
     integers = frozenset(name for name in fields if ports[name].integer and name not in mixed)
     rules = {fields[name]: rule for name, rule in labels.items() if name in fields}

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from netspec import driver
-from netspec.data.binding import LabelRule, bind, check_shares, values_of
+from netspec.data.binding import LabelRule, bind, check_shares, check_targets, values_of
 from netspec.data.parts import role_of
 from netspec.data.registry import Place, Role, beside, check_parts, open_beside, open_sources
 from netspec.data.sample_weights import weigh
@@ -26,11 +26,11 @@ from netspec.ir.dims import symbol
 from netspec.ir.graph import Input, TypedGraph
 from netspec.ir.traits import JUDGING
 from netspec.ir.types import show_shape
-from netspec.resolve.sections.train import DataSection, InputFiller, TrainSection
+from netspec.resolve.sections.train import DataSection, InputFiller, TrainSection, TransformParam
 from netspec.resolve.training_heads import LABEL
 from netspec.training.batches.augmenting import Augmenter
 from netspec.training.batches.data_layers import LayerBatches, LayerFile, layer_batches, open_layers
-from netspec.training.batches.feeding import Port, batches_of, feed_of
+from netspec.training.batches.feeding import Port, batches_of, feed_of, order_of
 from netspec.training.batches.fills import Fill
 from netspec.training.batches.loader import Batches, Feed
 
@@ -50,6 +50,16 @@ __all__ = [
 BATCH = symbol("N")
 SHOWN = 6
 """Names in one message: a line and a half."""
+
+
+class Manner(NamedTuple):
+    """How a part of the data is read: samples at once, whether their order is drawn anew or one that
+    belongs to them, and what changes them beside the input's contract.
+    """
+
+    batch_size: int
+    ordered: bool
+    changes: TransformParam | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +170,25 @@ class Feeds:
         """The field of a role's source for each input that data feed."""
         if role in self.own:
             return self.own[role].fields
-        section, source = section_of(self.program), self.parts()[role]
-        data = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
+        section, source, data = section_of(self.program), self.parts()[role], self.section(role)
         ports = [name for name in ports_of(typed) if name not in section.fill]
         return bind(source, ports, {} if data is None else data.fields)
+
+    def section(self, part: str) -> DataSection | None:
+        """What the spec says of a part's data; None where the net's own data layers read it."""
+        section = section_of(self.program)
+        return {"train": section.data, "val": section.val_data, "test": section.test_data}.get(part)
+
+    def manner(self, part: str) -> Manner:
+        """How a part is read."""
+        data, layer = self.section(part), self.own[part].node.layer if part in self.own else None
+        if layer is not None:
+            return Manner(getattr(layer, "batch_size", 1), bool(getattr(layer, "shuffle", False)))
+        if data is None:
+            return Manner(1, False)
+        order = order_of(data, "train" if role_of(part) == "train" else "test", 0)
+        drawn = order.shuffle or order.balance or bool(data.streams) or data.sample_weights is not None
+        return Manner(data.batch_size, drawn, data.transform_param)
 
     def batches(
         self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device
@@ -226,6 +251,12 @@ class Feeds:
             rows = values_of(source, feed.fields[name])
             if rows is not None and rows.ndim == 2:
                 check_shares(rows, layer, source.name, source.where)
+        for name, (layer, ignored) in targets_of(typed).items():
+            if name not in feed.fields or name in feed.transforms:
+                continue  # what changes a value may bring it between 0 and 1
+            rows = values_of(source, feed.fields[name])
+            if rows is not None:
+                check_targets(rows, layer, ignored, source.name, source.where)
         return feed._replace(shares=frozenset(shares))
 
 
@@ -377,6 +408,19 @@ def shares_of(typed: TypedGraph) -> dict[str, str]:
         and len(node.bottoms) > 1
         and node.bottoms[1].node in (None, *typed.graph.sources)
         and not node.layer.indices(*typed.bottoms(node))
+    }
+
+
+def targets_of(typed: TypedGraph) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The inputs whose values are targets between 0 and 1, each with the loss that reads them so and
+    what that leaves out.
+    """
+    return {
+        node.bottoms[1].name: (node.name, node.layer.ignored)
+        for node in typed.graph.nodes
+        if "takes_logits" in node.layer.traits
+        and len(node.bottoms) > 1
+        and node.bottoms[1].node in (None, *typed.graph.sources)
     }
 
 
