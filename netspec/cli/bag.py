@@ -39,6 +39,7 @@ def command(
     The runs must agree in inputs, image contracts, classes and outputs. What is made is a run too:
     netspec test, predict and serve take it.
     """
+    from netspec.cli import report
     from netspec.cli.export import Told, tell_model
     from netspec.recipes.bag import bag
     from netspec.training.run.folder import read_record
@@ -61,3 +62,4 @@ def command(
         told.clear()
     click.echo(f"{len(runs)} runs are one: {made.folder}")
     tell_model(made.model)
+    report(list(made.findings))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
-__all__ = ["LIMIT", "add_metadata", "arrays", "publishing", "write_model"]
+__all__ = ["LIMIT", "add_metadata", "arrays", "check_place", "publishing", "write_model"]
 
 LIMIT = 2**31 - 2**20
 """Bytes of a file that holds its weights itself; the rest up to 2 GiB is for metadata."""
@@ -41,13 +41,7 @@ def publishing(path: Path) -> Iterator[Path]:
     """
     draft: Path | None = None
     try:
-        if path.is_dir():
-            raise fail("NS704", "it is a folder", path=str(path))
-        if is_special(path):
-            raise fail("NS704", "it is a device or a pipe, not a file", path=str(path))
-        forget_drafts(path.parent, path.name)
-        draft = draft_of(path)
-        draft.mkdir(mode=0o700)  # nobody else may put a file in
+        draft = begin_draft(path)
         yield draft / path.name
         # the data before the model that names them
         files = sorted(draft.iterdir(), key=lambda f: f.name == path.name)
@@ -62,6 +56,26 @@ def publishing(path: Path) -> Iterator[Path]:
     finally:
         if draft is not None:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def begin_draft(path: Path) -> Path:
+    """An empty hidden folder beside `path`. NS704, OSError."""
+    if path.is_dir():
+        raise fail("NS704", "it is a folder", path=str(path))
+    if is_special(path):
+        raise fail("NS704", "it is a device or a pipe, not a file", path=str(path))
+    forget_drafts(path.parent, path.name)
+    draft = draft_of(path)
+    draft.mkdir(mode=0o700)  # nobody else may put a file in
+    return draft
+
+
+def check_place(path: Path) -> None:
+    """NS704 where no model can be written to a path: for work that takes long, before it begins."""
+    try:
+        begin_draft(path).rmdir()
+    except OSError as error:
+        raise fail("NS704", refusal(error, path), path=str(path)) from error
 
 
 def forget_others(path: Path, kept: set[str]) -> None:

@@ -21,7 +21,7 @@ from netspec.diagnostics import Diagnostic, fail
 from netspec.exporters.export import Export
 from netspec.frozen_classes import replace_fields
 from netspec.read_options import PLAIN, Reading
-from netspec.recipes.bag import export_made
+from netspec.recipes.bag import check_model_place, export_made
 from netspec.recipes.composed import compose, write_composed
 from netspec.recipes.held_plan import begin_folder
 from netspec.recipes.members import load_members
@@ -81,10 +81,12 @@ def boost(  # noqa: PLR0913 - the words of the command
     it got wrong, and join them. Those that have ended are not trained again.
 
     NS618: the net gives no classes, or the first stage is perfect or no better than chance; NS698: a
-    later one is, which ends it; NS610, NS677, NS679 as a sweep raises them.
+    later one is, which ends it; NS610, NS677, NS679 as a sweep raises them; NS704, NS709: the model
+    cannot be written there.
     """
     if not 2 <= count <= MOST:
         raise fail("NS618", f"there are 2 to {MOST:,} stages: these are {count:,}")
+    check_model_place(model)
     plan = {"spec": spec, "stages": count, "weights": weights, "settings": list(reading.settings)}
     begin_folder(folder, BOOST, json.dumps(plan, indent=1, ensure_ascii=False) + "\n", resume)
     program = driver.load(spec, reading)

@@ -79,7 +79,11 @@ def test_a_bag_answers_the_mean_of_its_runs(
     assert line("bag", *(runs / name for name in names), "-o", model, "--run", tmp_path / "bag") == 0, (
         line.err
     )
-    assert "certified on cpu" in line.out and "best class of prob the same in 64 of 64" in line.out
+    assert (
+        "NS780" not in line.err
+        and "certified on cpu" in line.out
+        and "best class of prob the same in 64 of 64" in line.out
+    )
     wanted = np.mean([answers(runs / name) for name in names], axis=0)
     assert np.abs(served(model) - wanted).max() < 1e-5
     assert np.abs(answers(tmp_path / "bag") - wanted).max() < 1e-5
@@ -106,6 +110,21 @@ def test_scores_become_shares_before_they_are_averaged(runs: Path, tmp_path: Pat
     scores = answers(runs / "scores")
     shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     assert np.abs(served(made.model.path) - shares).max() < 1e-5
+    (said,) = made.findings
+    assert said.code == "NS780" and f"those of {runs / 'scores'}" in said.fact
+
+
+@pytest.mark.parametrize(("name", "code"), [("nowhere/m.onnx", "NS704"), ("m.py", "NS709")])
+def test_a_model_that_cannot_be_written_is_told_before_anything_is(
+    runs: Path, tmp_path: Path, name: str, code: str
+) -> None:
+    from netspec.recipes.boost import boost
+
+    with pytest.raises(SpecError, match=code):
+        bag([runs / "plain", runs / "over"], tmp_path / "bag", tmp_path / name)
+    with pytest.raises(SpecError, match=code):
+        boost(str(runs / "plain/spec.yaml"), 2, tmp_path / "stages", tmp_path / name)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_shares_of_members_count(runs: Path) -> None:
