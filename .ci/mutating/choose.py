@@ -2,10 +2,10 @@
 
 import ast
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 from mutating.draw import Mutant
@@ -21,46 +21,55 @@ FILES, EACH = 8, 4
 
 @dataclass(frozen=True)
 class Test:
-    """One test: its node id, the seconds it took, the blocks that it ran, and those of other modules."""
+    """One test: its node id, the seconds it took, how many blocks it ran."""
 
     name: str
     seconds: float
-    blocks: frozenset[str]
-    modules: dict[str, int] = field(hash=False, compare=False, default_factory=dict)
+    count: int
 
     @property
     def file(self) -> str:
         return self.name.partition("::")[0]
 
-    def closeness(self, module: str) -> float:
-        """The share of a module in what a test runs."""
-        return self.modules.get(module, 0) / (len(self.blocks) or 1)
-
 
 class Map:
-    """Every test that passed."""
+    """Every test that passed, and of each block which of them ran it, as bits of a number; `shared`: what the tests of a file share."""
 
-    def __init__(self, tests: Iterable[Test], shared: dict[str, frozenset[str]], package: Path) -> None:
-        self.tests = list(tests)
+    def __init__(self, package: Path) -> None:
         self.package = package
-        self.names = {test.name for test in self.tests}
-        self.by_block: defaultdict[str, list[Test]] = defaultdict(list)
-        self.by_file: defaultdict[str, list[Test]] = defaultdict(list)
-        for test in self.tests:
-            self.by_file[test.file].append(test)
-            for block in test.blocks:
-                self.by_block[block].append(test)
-        for file, found in shared.items():
-            for block in found:
-                for test in self.by_file[file]:
-                    if block not in test.blocks:
-                        self.by_block[block].append(test)
+        self.tests: list[Test] = []
+        self.by_block: defaultdict[str, int] = defaultdict(int)
+        self.by_module: defaultdict[str, list[str]] = defaultdict(list)
+
+    def add(self, tests: Iterable[Test], blocks: Mapping[str, int], shared: Collection[str]) -> None:
+        """The tests of one file, in the order of the bits in `blocks`."""
+        at = len(self.tests)
+        self.tests += tests
+        every = (1 << (len(self.tests) - at)) - 1
+        for block in {*blocks, *shared}:
+            bits = every if block in shared else blocks[block]
+            if bits:
+                if block not in self.by_block:
+                    self.by_module[block.partition(":")[0]].append(block)
+                self.by_block[block] |= bits << at
+
+    @cached_property
+    def names(self) -> set[str]:
+        return {test.name for test in self.tests}
+
+    def run_of(self, module: str) -> Counter[Test]:
+        """How many blocks of a module each test ran."""
+        return Counter(t for block in self.by_module.get(module, ()) for t in self.running(block))
+
+    def running(self, block: str) -> list[Test]:
+        bits = self.by_block.get(block, 0)
+        return [self.tests[i] for i in range(bits.bit_length()) if bits >> i & 1]
 
     def rounds(self, mutant: Mutant, text: str, seconds: float) -> list[list[str]]:
         """Tests for a mutant: the closest, then some of each of the closest files and what else there is time for in these."""
         found = self.reaching(mutant, text)
-        module = mutant.module
-        close = sorted(found, key=lambda t: (-round(t.closeness(module), 2), t.seconds))
+        ran = self.run_of(mutant.module)
+        close = sorted(found, key=lambda t: (-round(ran[t] / (t.count or 1), 2), t.seconds))
         files = list(dict.fromkeys(t.file for t in close))[: max(FILES, int(seconds / 2))]
         each: list[Test] = []
         for file in files:
@@ -68,7 +77,7 @@ class Map:
             each += [*of_file[: EACH // 2], *sorted(of_file, key=lambda t: t.seconds)[: EACH // 2]]
         rest = sorted(
             (t for t in found if t.file in files),
-            key=lambda t: (t.seconds > 1, -t.modules.get(module, 0), t.seconds),
+            key=lambda t: (t.seconds > 1, -ran[t], t.seconds),
         )
         first = affordable(close[:FIRST], seconds / 4)
         second = affordable((t for t in dict.fromkeys([*each, *rest]) if t not in first), seconds)
@@ -87,10 +96,8 @@ class Map:
         tree = ast.parse(text)
         block = block_of(mutant.module, tree, mutant.line)
         wanted = [block] if block is not None else readers(mutant.module, tree, mutant.line, self.package)
-        found = dict.fromkeys(t for each in wanted for t in self.by_block.get(each, ()))
-        if not found:
-            found = dict.fromkeys(t for t in self.tests if mutant.module in t.modules)
-        return list(found)
+        found = dict.fromkeys(t for each in wanted for t in self.running(each))
+        return list(found or self.run_of(mutant.module))
 
 
 def affordable(tests: Iterable[Test], seconds: float) -> list[Test]:
@@ -149,19 +156,10 @@ def reading(package: Path) -> dict[str, list[str]]:
 
 
 def read_map(folder: Path, package: Path) -> Map:
-    tests: list[Test] = []
-    shared: dict[str, frozenset[str]] = {}
-    known: dict[str, str] = {}
+    made = Map(package)
     for path in sorted(folder.glob("*.json")):
-        written = json.loads(path.read_text() or "{}")
-        for name, (seconds, listed) in written.items():
-            found = frozenset(known.setdefault(b, b) for b in listed)
-            if name == "":
-                shared[path.stem.replace("__", "/") + ".py"] = found
-                continue
-            modules: dict[str, int] = {}
-            for block in found:
-                module = block.partition(":")[0]
-                modules[module] = modules.get(module, 0) + 1
-            tests.append(Test(name, seconds, found, modules))
-    return Map(tests, shared, package)
+        written = json.loads(path.read_text() or "null")
+        if written:
+            blocks = {block: int(bits, 16) for block, bits in written["blocks"].items()}
+            made.add([Test(*test) for test in written["tests"]], blocks, frozenset(written["shared"]))
+    return made

@@ -5,7 +5,8 @@ import os
 import random
 import re
 import signal
-from collections import Counter
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -36,15 +37,19 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 
 class Recorder:
-    """For each file the blocks and seconds of its tests that passed; under the name "" those of what several of them share.
+    """For each file the name, seconds and count of blocks of its tests that passed, and of each block which of them ran it: bits of a
+    number; apart from these the blocks of what several tests share.
 
-    A file ends after `most` seconds of processor time and `row` for each test: of a long one, which is shuffled, a sample is known.
+    A file ends after `most` seconds of processor time and `row` for each test: of a long one, which is shuffled, a sample is known. What
+    functions keep of earlier calls is forgotten where a file begins, lest the blocks behind it be noted for another file alone.
     """
 
     def __init__(self, folder: Path, most: float, longest: float, row: float) -> None:
         self.folder, self.most, self.longest, self.row = folder, most, longest, row
         self.counts: Counter[str] = Counter()
-        self.tests: dict[str, dict[str, tuple[float, list[str]]]] = {}
+        self.tests: defaultdict[str, list[tuple[str, float, int]]] = defaultdict(list)
+        self.blocks: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.collected: dict[str, list[str]] = {}
         self.spent: dict[str, float] = {}
         self.shared: set[str] = set()
         self.passed = True
@@ -56,7 +61,7 @@ class Recorder:
         HITS.clear()
         made = yield
         if isinstance(collector, pytest.Module):
-            self.tests[collector.nodeid] = {"": (0.0, sorted(HITS))}
+            self.collected[collector.nodeid] = list(HITS)
         return made
 
     @pytest.hookimpl(trylast=True)
@@ -81,6 +86,8 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         file = file_of(item)
+        if file not in self.spent:
+            forget()
         if self.spent.get(file, 0.0) < self.most + self.row * self.counts[file]:
             self.noted(item, nextitem, file)
         else:  # the one before was torn down for this one to come
@@ -103,19 +110,38 @@ class Recorder:
         took = spent() - begun
         self.spent[file] = self.spent.get(file, 0.0) + took
         if self.passed:
-            self.tests[file][item.nodeid] = round(took, 3), sorted(HITS | collected())
+            ran, bit = HITS | collected(), 1 << len(self.tests[file])
+            self.tests[file].append((item.nodeid, round(took, 3), len(ran)))
+            blocks = self.blocks[file]
+            for block in ran:
+                blocks[block] |= bit
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.passed &= report.passed
 
     def write(self, file: str) -> None:
-        found = self.tests.pop(file, {})
-        found[""] = 0.0, sorted({*found.get("", (0.0, []))[1], *self.shared})
+        found = {
+            "tests": self.tests.pop(file, []),
+            "blocks": {
+                block: f"{bits:x}" for block, bits in sorted(self.blocks.pop(file, Counter()).items())
+            },
+            "shared": sorted({*self.collected.get(file, ()), *self.shared}),
+        }
         self.shared.clear()
         path = self.folder / map_name(file)
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(found))
         draft.rename(path)
+
+
+def forget() -> None:
+    """Empty the caches of functions of the tree, those of the tests included."""
+    for module in [
+        m for m in sys.modules.values() if (getattr(m, "__file__", None) or "").startswith(os.getcwd())
+    ]:
+        for each in list(vars(module).values()):
+            if callable(clear := getattr(each, "cache_clear", None)):
+                clear()
 
 
 def map_name(file: str) -> str:

@@ -1,6 +1,7 @@
 """`.ci/mutants`: what it changes and what it leaves alone, which blocks ran, which tests are asked. What they notice its own run says."""
 
 import ast
+import os
 from pathlib import Path
 from typing import Any
 
@@ -165,13 +166,69 @@ def test_the_closest_tests_are_asked_first(mutating: Any, module: Path) -> None:
     draw, instrument, choose = mutating
     (mutant, *_) = (m for m in draw.mutants_of(module, module.parent) if m.line == 16)
     block = instrument.block_of("module.py", ast.parse(TEXT), 16)
-    near = choose.Test("a.py::near", 0.5, frozenset({block}), {"module.py": 1})
-    far = choose.Test("b.py::far", 0.1, frozenset({block, "x", "y"}), {"module.py": 1})
-    slow = choose.Test("b.py::slow", 90.0, frozenset({block, "x"}), {"module.py": 1})
-    other = choose.Test("c.py::other", 0.1, frozenset({"x"}), {})
-    rounds = choose.Map([far, slow, near, other], {}, module.parent).rounds(mutant, TEXT, 20.0)
+    tests = [
+        [choose.Test("a.py::near", 0.5, 1)],
+        [choose.Test("b.py::far", 0.1, 3), choose.Test("b.py::slow", 90.0, 2)],
+        [choose.Test("c.py::other", 0.1, 1), choose.Test("c.py::more", 0.3, 1)],
+        [choose.Test("d.py::shared", 0.1, 9)],
+    ]
+    made = choose.Map(module.parent)
+    for listed, ran, shared in zip(
+        tests, [{block: 1}, {block: 3, "x": 3, "y": 1}, {"x": 3}, {}], [(), (), (), [block]], strict=True
+    ):
+        made.add(listed, ran, shared)
+    assert {t.name for t in made.reaching(mutant, TEXT)} == {
+        "a.py::near",
+        "b.py::far",
+        "b.py::slow",
+        "d.py::shared",
+    }
+    rounds = made.rounds(mutant, TEXT, 20.0)
     assert rounds[0][0] == "a.py::near"
-    assert sorted(name for names in rounds for name in names) == ["a.py::near", "b.py::far"]
+    assert sorted(name for names in rounds for name in names) == ["a.py::near", "b.py::far", "d.py::shared"]
+    assert made.names == {t.name for listed in tests for t in listed}
+
+
+def test_the_map_says_of_each_block_who_ran_it(mutating: Any, tmp_path: Path) -> None:
+    """Written by a run of pytest: a file of two tests that share a cache, and one that failed, of which nothing is known."""
+    import subprocess
+    import sys
+
+    _, _, choose = mutating
+    (tmp_path / "tree/package").mkdir(parents=True)
+    for folder in ("hits/code", "map"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tree/package/__init__.py").write_text(
+        "from functools import cache\n@cache\ndef kept():\n    return 1\ndef free(a):\n    if a:\n        return 2\n"
+    )
+    for name in ("a", "b"):
+        (tmp_path / f"tree/test_{name}.py").write_text(
+            "from package import free, kept\n"
+            "def test_kept():\n    assert kept()\n"
+            "def test_free():\n    assert free(1) and kept()\n"
+            "def test_fails():\n    assert free(0)\n"
+        )
+    run = (
+        f"import sys, pathlib, pytest\nsys.path[:0] = [{str(ROOT / '.ci')!r}, '.']\n"
+        "from mutating import instrument, plugins\n"
+        "instrument.install(pathlib.Path.cwd())\n"
+        "pytest.main(['-q', '-p', 'no:cacheprovider', '-p', 'no:hypothesispytest'], plugins=[plugins.Recorder(pathlib.Path('../map'), 9, 9, 9)])"
+    )
+    variables = {**os.environ, "NETSPEC_HITS": str(tmp_path / "hits")}
+    subprocess.run(
+        [sys.executable, "-c", run], cwd=tmp_path / "tree", env=variables, check=True, capture_output=True
+    )
+    made = choose.read_map(tmp_path / "map", tmp_path / "tree/package")
+    assert made.names == {f"test_{file}.py::test_{name}" for file in "ab" for name in ("kept", "free")}
+    ran = {
+        block: {t.name for t in made.running(f"package/__init__.py:{block}")}
+        for block in ("kept:0", "free:0", "free:1")
+    }
+    assert ran["kept:0"] == {
+        "test_a.py::test_kept",
+        "test_b.py::test_kept",
+    }  # of each file, though it is kept
+    assert ran["free:0"] == ran["free:1"] == {"test_a.py::test_free", "test_b.py::test_free"}
 
 
 def test_the_nearest_files_are_those_that_speak_of_a_place(mutating: Any, tmp_path: Path) -> None:
