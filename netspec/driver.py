@@ -180,13 +180,13 @@ def resolve_source(source: Source, diagnostics: Diagnostics, reading: Reading = 
 
 
 def expand_source(
-    source: Source, diagnostics: Diagnostics, reading: Reading, *, glimpse: bool = False
+    source: Source, diagnostics: Diagnostics, reading: Reading, *, glimpse: bool = False, late: bool = False
 ) -> Spec | None:
     """Text to Spec."""
     tree = read(source, diagnostics)
     if tree is None:
         return None
-    return expand(source, tree, diagnostics, settings=reading.settings, glimpse=glimpse)
+    return expand(source, tree, diagnostics, settings=reading.settings, glimpse=glimpse, late=late)
 
 
 def resolve_spec(spec: Spec | None, diagnostics: Diagnostics, reading: Reading) -> Resolved | None:
@@ -320,36 +320,51 @@ def bare_findings(source: Source, reading: Reading) -> list[Diagnostic]:
 @limit_cost()
 def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[Diagnostic], Looked]:
     """The findings, and what was looked at for them. Of blocks that are repeated thousands of times the
-    first copies are looked at first: if all that is wrong is wrong with these, the others say it again. Else
-    what is wrong however many there are is told alone.
+    first copies are looked at first: if all that is wrong is wrong with these, the others say it again. Then
+    those whose values are others than in the copy before; else what is wrong however many there are is told
+    alone.
     """
     found, looked = look_at(source, reading, bare=bare, glimpse=True)
     if looked.spec is None or not looked.spec.cut:
         return found, looked
-    from netspec.analysis.further_copies import are_named, find_certain
+    from netspec.analysis.further_copies import are_named
 
-    # what budgets and lints measure, they measure of the whole
-    if not looked.measured and not are_named(looked.spec, reading.settings):
-        if is_told_by_glimpse(found, looked, looked.spec.cut, reading):
-            return found, looked
-        certain = find_certain(found, looked.spec.cut)
-        if certain:
-            return certain, looked
+    if not are_named(looked.spec, reading.settings):
+        told = tell_of_glimpse(found, looked, reading)
+        if told is None and not all(cut.alike for cut in looked.spec.cut):
+            found, looked = look_at(source, reading, bare=bare, glimpse=True, late=True)
+            told = tell_of_glimpse(found, looked, reading, late=True)
+        if told is not None:
+            return told, looked
     return look_at(source, reading, bare=bare)
 
 
+def tell_of_glimpse(
+    found: list[Diagnostic], looked: Looked, reading: Reading, *, late: bool = False
+) -> list[Diagnostic] | None:
+    """The findings of a glimpse, where they are those of the whole, or some that are certain; else None."""
+    from netspec.analysis.further_copies import find_certain
+
+    # what budgets and lints measure, they measure of the whole
+    if looked.measured or looked.spec is None:
+        return None
+    if is_told_by_glimpse(found, looked, looked.spec.cut, reading, late=late):
+        return found
+    return find_certain(found, looked.spec.cut) or None
+
+
 def is_told_by_glimpse(
-    found: list[Diagnostic], looked: Looked, cuts: tuple[Cut, ...], reading: Reading
+    found: list[Diagnostic], looked: Looked, cuts: tuple[Cut, ...], reading: Reading, *, late: bool
 ) -> bool:
-    """Whether a glimpse has errors, and each is one of copies whose further ones were left out, or these
+    """Whether a glimpse has errors, and each is one of first copies whose further ones say it again, or these
     have none of their own.
     """
     from netspec.analysis.further_copies import are_steady
 
     errors = [d for d in found if d.severity == "error"]
     told = [{cut.use for cut in cuts} & {label.span for label in d.others} for d in errors]
-    if all(told):
-        cuts = tuple(cut for cut in cuts if cut.use not in set().union(*told))
+    if all(told) and not late:
+        cuts = tuple(cut for cut in cuts if not cut.alike or cut.use not in set().union(*told))
     if not errors or not all(cut.alike for cut in cuts):
         return False
     if looked.resolved is None:
@@ -360,11 +375,11 @@ def is_told_by_glimpse(
 
 
 def look_at(
-    source: Source, reading: Reading, *, bare: bool = False, glimpse: bool = False
+    source: Source, reading: Reading, *, bare: bool = False, glimpse: bool = False, late: bool = False
 ) -> tuple[list[Diagnostic], Looked]:
     """The same, in one go."""
     diagnostics, measured = Diagnostics(bare=bare), False
-    spec = expand_source(source, diagnostics, reading, glimpse=glimpse)
+    spec = expand_source(source, diagnostics, reading, glimpse=glimpse, late=late)
     resolved = resolve_spec(spec, diagnostics, reading)
     if resolved is None and any(d.code == "NS209" for d in diagnostics.found) and is_library(source):
         diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.about.key != "layers"]

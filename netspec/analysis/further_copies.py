@@ -21,21 +21,20 @@ from netspec.syntax.spec import Cut, Instance, Item, Spec
 
 __all__ = ["are_named", "are_steady", "find_certain"]
 
-UNSEEN = "copies of {} from number {:,} on, and what reads them, were not looked at yet: mend this first"
+UNSEEN = "of the copies of {} from number {:,} on, and of what reads them, not all were looked at yet: mend this first"
 
 
 def are_steady(graph: Graph, cuts: Iterable[Cut]) -> bool:
-    """Whether the last two copies that were kept have the same types, in each repeat."""
+    """Whether the last two copies that were kept before some that were not have the same types, in each repeat."""
     types = Pass(graph).run().types
     tops: dict[str, list[object]] = {}
-    wanted = {f"{cut.name}.{copy}" for cut in cuts for copy in (cut.kept - 2, cut.kept - 1)}
+    pairs = [(f"{cut.name}.{end - 1}", f"{cut.name}.{end}") for cut in cuts for end in cut.ends]
+    wanted = {name for pair in pairs for name in pair}
     for node in graph.nodes:
         for block in node.blocks:
             if block.name in wanted:
                 tops.setdefault(block.name, []).append([types.get(top) for top in node.tops])
-    return all(
-        tops.get(f"{cut.name}.{cut.kept - 1}") == tops.get(f"{cut.name}.{cut.kept - 2}") for cut in cuts
-    )
+    return all(tops.get(one) == tops.get(other) for one, other in pairs)
 
 
 def are_named(spec: Spec, settings: Iterable[str]) -> bool:
@@ -92,10 +91,10 @@ def is_certain(d: Diagnostic, cuts: Iterable[Cut]) -> bool:
 
 
 def reads_a_last_copy(node: Node, cuts: Iterable[Cut]) -> bool:
-    """Whether a node depends on the last copy that was kept of a repeat, and does not stand in it: the last
-    of all may give other sizes. Uses of one block share what was cut in the first, so local names count.
+    """Whether a node depends on a copy behind which others were left out, and does not stand in it: the last
+    of these may give other sizes. Uses of one block share what was cut in the first, so local names count.
     """
-    lasts = tuple(f"{cut.name.rpartition('.')[2]}.{cut.kept - 1}" for cut in cuts)
+    lasts = tuple(f"{cut.name.rpartition('.')[2]}.{end}" for cut in cuts for end in cut.ends)
     own = {block.name for block in node.blocks}
     above, seen = [node], {node}
     while above:

@@ -23,8 +23,9 @@ from netspec.syntax.block_checks import (
     unknown_block,
     yes_or_no,
 )
-from netspec.syntax.expression import variables_in
+from netspec.syntax.expression import NO_VALUE, variables_in
 from netspec.syntax.inherit import CHANGES, Files, inherit, overridden
+from netspec.syntax.late_copies import WORK, Late, Values, find_late, is_same
 from netspec.syntax.located import Located, plain
 from netspec.syntax.settings import Inside, leads_nowhere, put, with_value
 from netspec.syntax.spec import Blocks, Cut, Entry, Instance, Item, Spec
@@ -50,9 +51,11 @@ def expand(
     settings: tuple[str, ...] = (),
     inside: bool = True,
     glimpse: bool = False,
+    late: bool = False,
 ) -> Spec | None:
     """A spec's tree as entries and instances; None where the file is not a mapping. `inside` keeps
-    its paths in its own folder. glimpse: only the first copies of long repeats; Spec.cut says of which.
+    its paths in its own folder. glimpse: only the first copies of long repeats; Spec.cut says of which. late:
+    and those that stand for later ones.
 
     `settings`, PATH=VALUE texts, are put into the tree with its base and imports joined in; those
     of what is joined, before that.
@@ -76,13 +79,13 @@ def expand(
     )
     blocks = tree.get("blocks") or Located({})
     check_blocks(blocks, diagnostics)
-    work = Expansion(blocks, variables, diagnostics, unread=files.failed, glimpse=glimpse)
+    work = Expansion(blocks, variables, diagnostics, unread=files.failed, glimpse=glimpse, late=late)
     items = work.items(tree.get("layers"), variables, "", ())
     diagnostics.layers += work.count + work.left_out
-    late = tree.get("override")
-    if late is not None:
+    changes = tree.get("override")
+    if changes is not None:
         items = work.override(
-            items, {k: variables.fill(v, diagnostics) for k, v in late.mapping.items()}, late
+            items, {k: variables.fill(v, diagnostics) for k, v in changes.mapping.items()}, changes
         )
     # after all that files say: the command line has the last word
     for each in deep:
@@ -124,6 +127,9 @@ class Expansion:
     unread: bool = False
     """Whether a file that may hold blocks could not be read."""
     glimpse: bool = False
+    late: bool = False
+    refused: bool = False
+    """Whether too many layers were told."""
     left_out: int = 0
     """Layers of copies that a glimpse left out."""
     cut: list[Cut] = fresh(default_factory=list)
@@ -220,62 +226,70 @@ class Expansion:
         copies = self.repeat(body, scope)
         share = scope.fill(body.get("share") or Located(False), self.diagnostics)
         shared = share.why != FAILED and yes_or_no(share, f"share of {full}", self.diagnostics) is True
-        wanted = [Copy(full)]
-        if copies is not None:
-            last = copies - 1
-            wanted = [
-                Copy(
-                    f"{full}.{i}",
-                    i,
-                    f"{full}.0" if shared and i else None,
-                    full if i == last else None,
-                )
-                for i in range(copies)
-            ]
+        kept = self.kept(full, copies, block, body, scope)
         made = (
-            self.instance(copy, name, block, body, scope)
-            for copy in self.kept(full, wanted, block, body, scope)
+            self.instance(
+                copy._replace(share=f"{full}.0" if shared and copy.number else None), name, block, body, scope
+            )
+            for copy in kept
         )
         # where one copy cannot be made, all behind it fail alike
         return list(takewhile(lambda one: one is not None, made))  # type: ignore[arg-type]
 
     def kept(
-        self, full: str, wanted: list[Copy], block: Located, body: Located, scope: Variables
+        self, full: str, copies: int | None, block: Located, body: Located, scope: Variables
     ) -> Iterator[Copy]:
-        """The copies of a use that are made: all, or in a glimpse that has seen enough the first ones.
-        The last of these stands for the last of all.
+        """The copies of a use that are made: all, or in a glimpse that has seen enough the first ones, and in a
+        late one those that stand for others. The last of these stands for the last of all.
         """
+        if copies is None:
+            yield Copy(full)
+            return
         size, use = 0, body.mapping["block"].span
-        for i, copy in enumerate(wanted, 1):
-            rest = len(wanted) - i
-            if self.glimpse and rest and i >= COPIES and self.count > GLIMPSED and use is not None:
-                self.left_out += rest * size
-                self.cut.append(Cut(full, use, i, self.are_alike(i - 1, len(wanted), block, body, scope)))
-                self.refuse_too_many(self.count + self.left_out, body)
-                yield copy._replace(alias=wanted[-1].alias)
+        for number in range(copies):
+            rest = copies - number - 1
+            if self.glimpse and rest and number + 1 >= COPIES and self.count > GLIMPSED and use is not None:
+                late = self.stand_for(
+                    number, copies, self.count + self.left_out + rest * size, block, body, scope
+                )
+                self.left_out += (rest - len(late.numbers)) * size
+                self.cut.append(Cut(full, use, number + 1, late.alike, late.ends))
+                self.refuse_too_many(self.count + len(late.numbers) * size + self.left_out, body)
+                *before, last = (number, *late.numbers)
+                yield from (Copy(f"{full}.{each}", each) for each in before)
+                yield Copy(f"{full}.{last}", last, alias=full)
                 return
-            before = self.count + self.left_out
-            yield copy
-            size = self.count + self.left_out - before
+            before_it = self.count + self.left_out
+            yield Copy(f"{full}.{number}", number, alias=None if rest else full)
+            size = self.count + self.left_out - before_it
+
+    def stand_for(
+        self, first: int, end: int, layers: int, block: Located, body: Located, scope: Variables
+    ) -> Late:
+        """What a glimpse keeps behind the copy `first`, of a net that has so many layers with all copies."""
+        if layers > MOST_LAYERS:
+            return Late((), (first,), False)
+        if not self.late:
+            return Late((), (first,), self.are_alike(first, end, block, body, scope))
+        texts = (part.value for part in block.walk() if isinstance(part.value, str))
+        return find_late(first, end, Values(block, body, texts, scope, self.globals))
 
     def are_alike(self, first: int, end: int, block: Located, body: Located, scope: Variables) -> bool:
         """Whether copies from a first one on have the same variables, and their block does not ask which copy
         it is.
         """
-        given = body.get("vars")
         if self.counts(block):
             return False
-        if given is None or not self.counts(given):
-            return True
-        # what a value that fails would say was said of the first copies, or is said of the whole
-        silent = Diagnostics(bare=True)
-        values = (plain(scope.plus({"i": i}).fill(given, silent)) for i in range(first, end))
-        last = next(values)
-        return all(value == last for value in values) and not silent.failed
+        values = Values(block, body, (), scope, self.globals)
+        before = values.of(first)
+        if NO_VALUE in before or (end - first) * values.cost > WORK:
+            return False
+        return not values.cost or all(all(map(is_same, values.of(i), before)) for i in range(first + 1, end))
 
     def refuse_too_many(self, count: int, place: Located) -> bool:
         """Whether there are not yet too many layers; says where they are."""
-        if count > MOST_LAYERS:
+        if count > MOST_LAYERS and not self.refused:
+            self.refused = True
             self.diagnostics.error("NS008", f"a spec has at most {MOST_LAYERS} layers", place.span)
         return count <= MOST_LAYERS
 
@@ -306,7 +320,7 @@ class Expansion:
         """One copy. Names in the block's values are the spec's variables, the block's own, and
         `i`.
         """
-        if not self.refuse_too_many(self.count, body):
+        if not self.refuse_too_many(self.count + self.left_out, body):
             return None
         full, index = copy.name, {} if copy.number is None else {"i": copy.number}
         outer = scope.plus(index)

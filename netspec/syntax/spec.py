@@ -72,20 +72,21 @@ class Blocks:
 
 class Cut(NamedTuple):
     """A repeat of which a glimpse keeps the first copies: its full name, the place of its use, how many it keeps;
-    alike: no value asks which copy it is in, so copies that are given the same are the same.
+    alike: each copy that is left out has the values of the copy before it; ends: the copies behind which some are
+    left out.
     """
 
     name: str
     use: Span
     kept: int
     alike: bool
+    ends: tuple[int, ...]
 
 
 @frozen
 class Spec:
     """A whole spec: `root` holds every section but the layers as written; `folder` is where its
-    relative paths start. cut: of a glimpse, the repeats of whose copies only the first ones are among the
-    items.
+    relative paths start. cut: of a glimpse, the repeats of whose copies only some are among the items.
     """
 
     source: Source
