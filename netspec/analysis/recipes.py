@@ -14,6 +14,9 @@ from netspec.syntax.located import Located, plain
 
 __all__ = ["recipe_faults"]
 
+METHODS = {"corruption": "autoencoder", "k": "rbm"}
+"""Words of `pretrain` that one method alone heeds."""
+
 
 def recipe_faults(resolved: Resolved) -> Iterator[Diagnostic]:
     """NS600 for each word that counts tests, where the training makes none; NS611 and NS617 for folds
@@ -101,14 +104,24 @@ def weight_faults(train: TrainSection, section: Located) -> Iterator[Diagnostic]
 
 
 def pretrain_faults(resolved: Resolved, train: TrainSection, section: Located) -> Iterator[Diagnostic]:
-    """NS639 for each layer to pre-train that the net has not, at its name."""
-    if train.pretrain is None:
+    """NS639 for each layer to pre-train that the net has not, or that is named twice, at its name; and for
+    a word of the other method.
+    """
+    words = train.pretrain
+    if words is None:
         return
-    listed = section.mapping["pretrain"].mapping["layers"]
+    said = section.mapping["pretrain"]
+    listed = said.mapping["layers"]
     places = {plain(each): each.span for each in listed.items}
     names = [entry.name for entry in resolved.drafts]
-    for name in train.pretrain.layers:
-        if name not in names:
+    for i, name in enumerate(words.layers):
+        if name in words.layers[:i]:
+            yield Diagnostic("NS639", f"{name} is pre-trained once: it is named twice", listed.items[i].span)
+        elif name not in names:
             near = nearest(name, names)
             place = places.get(name, listed.span)
             yield Diagnostic("NS639", f"there is no layer {name}", place, fixes=write_nearest(near, place))
+    for word, method in METHODS.items():
+        if word in said.mapping and method != words.method and getattr(words, word):
+            fact = f"{word} is a word of method {method}: the method is {words.method}"
+            yield Diagnostic("NS639", fact, said.key_span(word))

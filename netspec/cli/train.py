@@ -21,6 +21,34 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+NAMES = {
+    "folder": "--run",
+    "resume": "--resume",
+    "weights": "--weights",
+    "sweep": "--sweep",
+    "folds": "--folds",
+    "find_lr": "--find-lr",
+    "fit": "--fit",
+    "as_json": "--json",
+    "processes": "--processes",
+    "max_restarts": "--max-restarts",
+    "reproducible": "--reproducible",
+    "reproduce": "--reproduce",
+    "tensorboard": "--tensorboard",
+}
+PLAIN = ("folder", "resume", "weights", "reproducible", "tensorboard")
+SEVERAL = ("folder", "resume", "weights", "as_json")
+HEEDED = {
+    "sweep": ("folds", *SEVERAL),
+    "folds": SEVERAL,
+    "find_lr": ("weights", "as_json"),
+    "fit": ("as_json",),
+    "reproduce": ("folder",),
+    "processes": (*PLAIN, "max_restarts"),
+    "": PLAIN,
+}
+"""What may be done, the most unlike a training first, and the options that it takes."""
+
 
 @click.command("train")
 @click.argument("spec", metavar="SPEC|RUN")
@@ -131,9 +159,8 @@ def command(
         raise click.UsageError("--weights starts a training, --resume goes on with one: give one of them")
     if (new or rename) and not weights:
         raise click.UsageError("--new and --rename say what to take of --weights, which is not given")
+    refuse_idle({**words, "folder": folder, "resume": resume})
     if words["sweep"] or words["folds"]:
-        if words["processes"] > 1:
-            raise click.UsageError("--processes is for one training: --sweep and --folds make several")
         from netspec.cli.sweep import run_sweep
 
         return run_sweep(spec, folder, resume, device, quiet, reading, words)
@@ -145,21 +172,28 @@ def command(
         from netspec.cli.fit import run_fit
 
         return run_fit(spec, words["fit"], device, reading, words["as_json"])
-    if words["as_json"]:
-        raise click.UsageError("--json goes with --sweep, --folds, --find-lr and --fit")
     if words["processes"] > 1:
         from netspec.training.launch import launch
 
         return launch(without_processes(sys.argv[1:]), words["processes"], words["max_restarts"])
     if words["reproduce"]:
-        if resume or weights:
-            raise click.UsageError(
-                "--reproduce makes a run again from its beginning: without --resume, --weights"
-            )
         return make_again(spec, folder, device, quiet, reading)
     start = read_start(words)
     with one_told(device) as world:
         return train_here(spec, folder, resume, device, start, quiet, reading, world, words)
+
+
+def refuse_idle(words: dict[str, Any]) -> None:
+    """Raises UsageError for an option that what is asked for would not heed."""
+    given = [name for name in NAMES if words[name] and (name, words[name]) != ("processes", 1)]
+    work = next((name for name in HEEDED if name in given), "")
+    for name in given:
+        if name == work or name in HEEDED[work]:
+            continue
+        if work:
+            raise click.UsageError(f"{NAMES[work]} takes no {NAMES[name]}")
+        homes = ", ".join(NAMES[each] for each, takes in HEEDED.items() if name in takes)
+        raise click.UsageError(f"{NAMES[name]} goes with {homes}")
 
 
 def make_again(run: str, folder: str | None, device: str, quiet: bool, reading: "Reading") -> int:

@@ -15,6 +15,7 @@ from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.read_options import PLAIN, Reading
 from netspec.training.class_names import labels_of
 from netspec.training.run.folder import load_run
+from netspec.training.teaching import describe_input
 
 __all__ = ["Member", "check_alike", "find_scoring", "is_normalised", "load_members"]
 
@@ -103,12 +104,11 @@ def unlike(one: Member, other: Member) -> Iterator[str]:
 
 def inputs(member: Member) -> dict[str, str]:
     """Type and contract of each input."""
-    found = {}
-    for given in member.typed.graph.inputs:
-        said = member.typed.types[given.value]
-        contract = f", {given.contract}" if given.contract is not None else ""
-        found[given.value.name] = f"{said.dtype} {said}{contract}"
-    return found
+    types = member.typed.types
+    return {
+        given.value.name: f"{types[given.value].dtype} {describe_input(member.typed, given)}"
+        for given in member.typed.graph.inputs
+    }
 
 
 def outputs(member: Member) -> dict[str, str]:

@@ -204,7 +204,7 @@ def note(run: Path, made: Session, place: torch.device, before: Mapping[str, Any
 
 def foretell_start(made: Session, resume: bool) -> Iterator[str]:
     """What the training begins with."""
-    if section_of(made.program).freeze and made.started is None and not resume:
+    if section_of(made.program).freeze and made.started is None and not made.learned and not resume:
         yield "frozen layers keep what their fillers give: --weights FILE starts from trained ones"
     if made.started is not None:
         yield from made.started.lines()

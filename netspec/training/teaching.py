@@ -12,12 +12,14 @@ from torch.nn.functional import kl_div
 
 from netspec.diagnostics import fail
 from netspec.driver import Program
-from netspec.ir.graph import Node, TypedGraph
+from netspec.ir.graph import Input, Node, TypedGraph
+from netspec.record import as_written
 from netspec.resolve.sections.recipes import TeacherSection
 from netspec.syntax.paths import OutsideError, resolve_path
+from netspec.syntax.writer import flow
 from netspec.training.run.folder import LoadedRun, load_run
 
-__all__ = ["teach"]
+__all__ = ["describe_input", "teach"]
 
 LEAST = 1e-20
 """Shares below it count as it: their logarithm is finite."""
@@ -109,15 +111,11 @@ def find_loss(program: Program, typed: TypedGraph) -> Node:
 def check_teacher(run: LoadedRun, program: Program, width: int, name: str) -> None:
     """NS616, at the word."""
     typed, graph = run.typed, program.graph("train")
-    ours = {
-        given.value.name: (str(graph.types[given.value]), str(given.contract)) for given in graph.graph.inputs
-    }
+    ours = {given.value.name: describe_input(graph, given) for given in graph.graph.inputs}
     for given in typed.graph.inputs:
-        theirs = str(typed.types[given.value]), str(given.contract)
-        own = ours.get(given.value.name)
+        theirs, own = describe_input(typed, given), ours.get(given.value.name, "not among the net's")
         if own != theirs:
-            said = f"{own[0]}, {own[1]}" if own is not None else "not among the net's"
-            fact = f"{name} reads {given.value.name} as {theirs[0]}, {theirs[1]}: it is {said}"
+            fact = f"{name} reads {given.value.name} as {theirs}: it is {own}"
             raise fail("NS616", fact, span=place(program))
     if len(typed.graph.outputs) != 1:
         count = len(typed.graph.outputs)
@@ -126,6 +124,13 @@ def check_teacher(run: LoadedRun, program: Program, width: int, name: str) -> No
     if len(shape) < 2 or str(shape[1]) != str(width):
         fact = f"{name} answers {typed.types[typed.graph.outputs[0]]}: the loss reads {width} classes"
         raise fail("NS616", fact, span=place(program))
+
+
+def describe_input(typed: TypedGraph, given: Input) -> str:
+    """The type and the contract of an input, as a spec writes them."""
+    if given.contract is None:
+        return str(typed.types[given.value])
+    return f"{typed.types[given.value]}, image: {flow(as_written(given.contract))}"
 
 
 def place(program: Program) -> Any:

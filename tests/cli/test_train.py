@@ -189,6 +189,18 @@ def test_usage(line: Line, tmp_path: Path) -> None:
     write(tmp_path / "s.yaml")
     assert line("train") == 2
     assert line("train", "s.yaml", "--resume", "--weights", "w.safetensors") == 2
+    for words, said in {
+        "--find-lr --run r": "--find-lr takes no --run",
+        "--fit 8GB --weights w": "--fit takes no --weights",
+        "--fit 1e400GB": "write a number of bytes",
+        "--folds 2 --find-lr": "--folds takes no --find-lr",
+        "--sweep a=1,2 --processes 2": "--sweep takes no --processes",
+        "--sweep a=1,2 --folds 2 --reproducible": "--sweep takes no --reproducible",
+        "--reproduce --resume": "--reproduce takes no --resume",
+        "--max-restarts 2": "--max-restarts goes with --processes",
+        "--json": "--json goes with --sweep, --folds, --find-lr, --fit",
+    }.items():
+        assert line("train", "s.yaml", *words.split()) == 2 and said in line.err
     assert line("predict", "run") == 2
     assert line("train", "nowhere.yaml") == 1 and codes(line) == ["NS001"]
     assert line("train", "s.yaml", "--resume") == 1 and codes(line) == ["NS679"]

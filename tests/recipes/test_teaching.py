@@ -85,7 +85,10 @@ def test_a_teacher_alone_is_imitated_and_a_run_goes_on_exactly(tmp_path: Path) -
 def test_teachers_that_do_not_fit() -> None:
     other = {"data": {"shape": ["N", 1, 8, 8], "image": {"color": "gray", "scale": 1.0}}}
     scores = [*PLAIN[:2], {**PLAIN[2], "num_output": 12}]
-    for more, said in (({"input": other}, "reads data as"), ({"layers": scores}, "12 classes")):
+    for more, said in (
+        ({"input": other}, "reads data as [N, 1, 8, 8], image: {color: gray"),
+        ({"layers": scores}, "12 classes"),
+    ):
         made = program(**{"layers": PLAIN, "train": {"teacher": "shares"}} | more)
         with pytest.raises(SpecError, match="NS616") as found:
             session(made, torch.device("cpu"))

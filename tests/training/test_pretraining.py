@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from netspec.analysis.recipes import recipe_faults
 from netspec.diagnostics import SpecError
 from netspec.training.pretraining.machine import Machine, diverge, free_energy, hidden_given, visible_given
 from netspec.training.session import session, train_program
@@ -178,9 +179,27 @@ def test_a_run_that_goes_on_or_starts_from_weights_does_not_pretrain(
             "ip1 must read numbers from 0 to 1: they reach from 0 to 255",
         ),
         ({"base_lr": 1e30, "visible": "gaussian"}, {}, "no longer finite in epoch 1"),
+        ({"layers": ["ip2", "ip1"]}, {}, "ip2 reads what ip1 makes, which is named later"),
     ],
 )
 def test_layers_that_cannot(words: dict[str, Any], more: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecError, match="NS639") as found:
         session(program(layers=STACK, train={"pretrain": WORDS | words}, **more), CPU)
     assert said in found.value.diagnostics[0].fact
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"layers": ["ip1", "ip2", "ip1"]}, ["ip1 is pre-trained once: it is named twice"]),
+        ({"k": 3}, ["k is a word of method rbm: the method is autoencoder"]),
+        (
+            {"method": "rbm", "corruption": 0.5},
+            ["corruption is a word of method autoencoder: the method is rbm"],
+        ),
+        ({"method": "rbm", "corruption": 0, "k": 2}, []),
+    ],
+)
+def test_words_of_pretraining_that_do_not_go_together(words: dict[str, Any], said: list[str]) -> None:
+    found = recipe_faults(program(layers=STACK, train={"pretrain": WORDS | words}).resolved)
+    assert [each.fact for each in found] == said

@@ -3,7 +3,7 @@ no graph and no number of any net.
 """
 
 import re
-from math import isnan
+from math import isfinite, isnan
 from typing import Any, Literal
 
 from netspec.record import Bounds, Kind, Record, Reject, param
@@ -44,13 +44,15 @@ WRITTEN = f"^-?{NUMBER}(us|ms|s|{PREFIX}B?){END}"
 
 def worth(text: str) -> float | None:
     """The number that a quantity means, in units, bytes or seconds: `5M`, `8GiB`, `3ms`; None for
-    any other text.
+    any other text, and where there is no such float.
     """
     found = re.match(WRITTEN, text)
     if found is None:
         return None
     unit = found[4].removesuffix("B")
     value = float(text.removesuffix(found[4])) * FACTORS[unit]
+    if not isfinite(value):
+        return None
     if value.is_integer():
         return int(value)
     return value

@@ -45,7 +45,9 @@ class Reached(Exception):  # noqa: N818 - no error: it ends a forward pass where
 def find_layers(
     net: Any, typed: TypedGraph, names: Sequence[str], place: Span | None
 ) -> list[PretrainedLayer]:
-    """The layers of these names. NS639: there is none of that name, or it is no full matrix."""
+    """The layers of these names. NS639: there is none of that name, it is no full matrix, or one that it
+    reads of comes after it.
+    """
     nodes = {node.name: node for node in typed.graph.nodes}
     found = []
     for name in names:
@@ -55,6 +57,24 @@ def find_layers(
             fact = f"pretrain: there is no layer {name}"
             raise SpecError([Diagnostic("NS639", fact, place, fixes=write_nearest(near, None), notes=note)])
         found.append(make_layer(net, typed, nodes[name], place))
+    for i, name in enumerate(names):
+        below = [each for each in names[i + 1 :] if nodes[each] in nodes_below(nodes[name])]
+        if below:
+            fact = (
+                f"pretrain: layers learn from below: {name} reads what {below[0]} makes, which is named later"
+            )
+            raise fail("NS639", fact, span=place)
+    return found
+
+
+def nodes_below(node: Node) -> set[Node]:
+    """All nodes that a node reads of."""
+    found: set[Node] = set()
+    waiting = [node]
+    while waiting:
+        new = {value.node for value in waiting.pop().bottoms if value.node is not None} - found
+        found |= new
+        waiting += new
     return found
 
 
