@@ -26,6 +26,8 @@ SHOWN = 6
 """Classes in one message: a line and a half."""
 EACH = 5
 """Samples of a number, on the average, from which on whole numbers are taken for classes: targets are rarer."""
+PAIRS = 2
+"""So many are enough where the numbers are 0, 1, 2, ... without a gap, as those of classes are."""
 TRAIN, DRAWN = 0, {"test": 1, "val": 2}
 """How samples are marked; a small class gives to the test first."""
 BOOTSTRAP = 3
@@ -95,17 +97,22 @@ def strata(source: Source) -> Iterator[tuple[int, Array]]:
 
 
 def classes_of(source: Source) -> Array | None:
-    """The class of each sample, where it has one that is known: a whole number, of a file of floats
-    too, if there are EACH samples of a number on the average; targets are rarer.
+    """The class of each sample, where it has one that is known: a number that has a name, else a
+    whole number, of a file of floats too, if there are EACH samples of a number on the average, or
+    PAIRS of integers without a gap; targets, such as prices, are rarer.
     """
     labels = source.labels()
     if labels is None or labels.size != len(source) or not labels.size:
         return None
     flat: Array = labels.reshape(-1)
-    if flat.dtype.kind in "iu":
+    integer = flat.dtype.kind in "iu"
+    if integer and source.classes:
         return flat
-    whole = flat.dtype.kind == "f" and bool((np.rint(flat) == flat).all())
-    if not whole or EACH * len(np.unique(flat)) > len(flat):
+    if not integer and not (flat.dtype.kind == "f" and bool((np.rint(flat) == flat).all())):
+        return None
+    numbers = np.unique(flat)
+    each = PAIRS if integer and numbers[0] == 0 and numbers[-1] == len(numbers) - 1 else EACH
+    if each * len(numbers) > len(flat):
         return None
     return flat.astype(np.int64)
 

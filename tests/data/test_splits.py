@@ -180,7 +180,8 @@ def test_classes_of_a_store_are_drawn_by_class(tmp_path: Path) -> None:
 
 
 def test_targets_are_no_classes() -> None:
-    """Floats with fractions, or whole ones that hardly repeat, are drawn from all alike."""
-    for labels in (np.linspace(0, 1, 40, dtype=np.float32), np.arange(40, dtype=np.float32)):
+    """Floats with fractions, or whole numbers that hardly repeat, are drawn from all alike."""
+    prices = np.arange(40) * 1000
+    for labels in (np.linspace(0, 1, 40, dtype=np.float32), prices.astype(np.float32), prices, np.arange(40)):
         source = ArraySource("memory", {"data": np.arange(40), "label": labels}, "label")
         assert len(indices(draw_part(source, "test", {"test": 0.25}, 0))) == 10
