@@ -21,7 +21,7 @@ __all__ = ["command", "showing"]
 
 
 @click.command("data")
-@click.argument("place", metavar="SPEC|RUN|FOLDER")
+@click.argument("place", metavar="SPEC|RUN|DATA")
 @click.option("--decode", is_flag=True, help="Decode every picture, read every value.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, every file with what was found.")
 @click.option(
@@ -61,9 +61,9 @@ def command(
     reading: "Reading",
     **sheet: Any,
 ) -> int:
-    """Look at all samples that SPEC trains on and tests with, or at a FOLDER of pictures or sounds:
-    what there is of each class, of which size and kind, what cannot be read, what stands there
-    twice.
+    """Look at all samples that SPEC trains on and tests with, or at DATA, a folder or a file as
+    `netspec init` takes them: what there is of each class, of which size and kind, what cannot be
+    read, what stands there twice.
 
     Of pictures the headers and ends are read, with --decode all of them. --augmented -o FILE.png
     draws what the net sees of SPEC's data instead.
@@ -159,8 +159,10 @@ def open_parts(
     with single samples.
     """
     from netspec.data.inventory.cache import NAME, read_cache
+    from netspec.data.inventory.kinds import is_data
 
-    if Path(place).is_dir() and not (Path(place) / "run.json").exists():
+    folder = Path(place).is_dir() and not (Path(place) / "run.json").exists()
+    if folder or is_data(Path(place)):
         from netspec.data.inventory.oddities import find_training, judge_classes_of, rare
         from netspec.data.inventory.parts import open_parts
 

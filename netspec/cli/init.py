@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from netspec.diagnostics.words import count_of
 from netspec.source import Source
 
 __all__ = ["command", "standing_alone"]
@@ -13,7 +12,7 @@ EDITOR = "# yaml-language-server:"
 
 
 @click.command("init")
-@click.argument("images", required=False, type=click.Path())
+@click.argument("data", required=False, type=click.Path())
 @click.option("--from", "start", metavar="zoo:NAME", help="The spec to start from; `netspec zoo` lists them.")
 @click.option(
     "-o",
@@ -22,90 +21,54 @@ EDITOR = "# yaml-language-server:"
     help="The spec to write; - for standard output. By default NAME.yaml, here.",
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-def command(images: str | None, start: str | None, output: str | None, force: bool) -> None:
-    """Start a spec of your own: from IMAGES, a folder with a folder per class (or of WAV files), or
-    as a copy of one of the zoo.
+def command(data: str | None, start: str | None, output: str | None, force: bool) -> None:
+    """Start a spec of your own: from DATA, or as a copy of one of the zoo.
 
-    From images: a small net that fits their sizes and colours, how they are read, and how it is
-    trained; the class names go to a file beside it. From the zoo: the text, comments and all; the
-    files it builds on, bases and blocks, stay in the zoo.
+    DATA is a folder of pictures (a folder per class, with boxes, or with masks), of WAV files or of
+    FASTA files, or a file: a table (CSV, parquet), FASTA, arrays (.npz, HDF5), a text. A small net
+    that fits them is written, how they are read, and how it is trained; names of classes go to a
+    file beside it. From the zoo: the text, comments and all; the files it builds on, bases and
+    blocks, stay in the zoo.
     """
-    if (images is None) == (start is None):
-        raise click.UsageError("name a folder of images, or a spec with --from")
-    if images is not None:
-        from_images(Path(images), output, force)
+    if (data is None) == (start is None):
+        raise click.UsageError("name a folder or a file of data, or a spec with --from")
+    if data is not None:
+        from_data(Path(data), output, force)
     elif start is not None:
         from_zoo(start, output, force)
 
 
-def from_images(folder: Path, output: str | None, force: bool) -> None:
-    """Write NAME.yaml and NAME.labels.txt, by default into the current folder if the images lie in
-    it, else beside them.
+def from_data(place: Path, output: str | None, force: bool) -> None:
+    """Write NAME.yaml, and NAME.labels.txt where classes have names, by default into the current
+    folder if the data lie in it, else beside them.
     """
     import os
-    from functools import partial
 
     from netspec.cli import report
     from netspec.cli.data import showing
-    from netspec.data.inventory.parts import recognise_boxes
-    from netspec.data.pictures.survey import survey
-    from netspec.data.sources.audio import holds_sounds
     from netspec.file_writing import write_text
-    from netspec.training.first_sound_spec import sound_spec_text, survey_sounds
-    from netspec.training.first_spec import spec_text, trained_on
+    from netspec.training.first.kinds import draft_for
 
-    boxed = recognise_boxes(folder)
-    if boxed is not None:
-        from_boxes(folder, boxed, output, force)
-        return
     if output == "-":
-        raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
-    if holds_sounds(folder):
-        heard = survey_sounds(folder)
-        counted, word, text = heard.counted, "sounds", partial(sound_spec_text, heard)
-    else:
-        counted = survey(folder, showing)
-        word, text = "images", partial(spec_text, counted)
-    full, target, place = find_target(folder, output)
+        raise click.UsageError("a spec for data may have a file of labels beside it: name a file with -o")
+    draft = draft_for(place, showing)
+    full, target, home = find_target(place, output)
     labels = target.with_suffix(".labels.txt")
-    for path in (target, labels):
+    written = [target, labels] if draft.classes else [target]
+    for path in written:
         refuse_overwriting(path, force)
-    write_text(labels, "".join(f"{name}\n" for name in counted.classes))
-    write_text(target, text(full.name, os.path.relpath(full, place), labels.name))
-    click.echo(
-        f"wrote {target} and {labels}: {count_of(len(counted.classes), 'class', 'classes')},"
-        f" {trained_on(counted):,} {word} to train on"
-    )
-    if counted.copies:
-        copies = "1 image is a copy" if counted.copies == 1 else f"{counted.copies:,} images are copies"
-        click.echo(f"{copies} of another: netspec data {folder} --json lists them")
+    if draft.classes:
+        write_text(labels, "".join(f"{name}\n" for name in draft.classes))
+    write_text(target, draft.text(name_of(full), lambda path: os.path.relpath(path, home), labels.name))
+    click.echo(f"wrote {' and '.join(map(str, written))}: {draft.said}")
+    for note in draft.notes:
+        click.echo(note)
     click.echo(f"next: netspec train {target}")
-    report(list(counted.findings))
+    report(list(draft.findings))
 
 
-def from_boxes(folder: Path, source: str, output: str | None, force: bool) -> None:
-    """Write NAME.yaml, a detector for pictures with boxes. source: what reads the folder."""
-    import os
-
-    from netspec.cli import report
-    from netspec.data.boxes.survey import survey_boxes
-    from netspec.file_writing import write_text
-    from netspec.training.first_detector import count_learned, detector_text
-
-    found = survey_boxes(folder, source)
-    full, target, place = find_target(folder, output)
-    refuse_overwriting(target, force)
-    write_text(target, detector_text(found, full.name, os.path.relpath(full, place)))
-    classes = count_of(len(found.classes), "class", "classes")
-    click.echo(
-        f"wrote {target}: {classes}, {count_of(count_learned(found), 'picture')} with boxes to train on"
-    )
-    click.echo(f"next: netspec train {target}")
-    report(list(found.findings))
-
-
-def find_target(folder: Path, output: str | None) -> tuple[Path, Path, Path]:
-    """The folder's full path, the spec to write, and its folder: by default the current one if the
+def find_target(data: Path, output: str | None) -> tuple[Path, Path, Path]:
+    """The full path of the data, the spec to write, and its folder: by default the current one if the
     data lie in it, else that beside them. Raises SpecError NS642.
     """
     import os
@@ -113,17 +76,24 @@ def find_target(folder: Path, output: str | None) -> tuple[Path, Path, Path]:
     from netspec.allowed_paths import reachable
     from netspec.diagnostics.model import fail
 
-    full = Path(os.path.abspath(folder))
+    full = Path(os.path.abspath(data))
     if reachable(str(full), str(Path.cwd())) and full != Path.cwd():
         home = Path()
     else:
         home = full.parent
-    target = Path(output) if output else home / f"{full.name}.yaml"
+    target = Path(output) if output else home / f"{name_of(full)}.yaml"
     place = Path(os.path.abspath(target)).parent
     if not reachable(str(full), str(place)):
         note = f"a spec reaches what lies in its folder or below: {full.parent / target.name} would do"
         raise fail("NS642", f"{full} lies outside {place}", path=str(target), notes=(note,))
     return full, target, place
+
+
+def name_of(data: Path) -> str:
+    """What a net for some data is called: as a folder, or as a file without its ending."""
+    if data.is_dir():
+        return data.name
+    return Path(data.name.removesuffix(".gz")).stem
 
 
 def refuse_overwriting(path: Path, force: bool) -> None:

@@ -79,6 +79,9 @@ def check_facts(facts: dict[str, Any]) -> Mapping[str, Any]:
     columns = facts.get("columns", [])
     if not isinstance(columns, list) or not all(map(is_column, columns)):
         raise JsonError("columns must be a list of columns, each with a name")
+    beside = facts.get("beside", [])
+    if not isinstance(beside, list) or not all(isinstance(name, str) for name in beside):
+        raise JsonError("beside must be a list of names")
     return facts
 
 

@@ -85,13 +85,14 @@ class Sample(NamedTuple):
     frame: tuple[int, int] | None = None
 
 
-def source_of(path: str, facts: Mapping[str, Any] = {}) -> str | None:
+def source_of(path: str, facts: Mapping[str, Any] = {}, axes: int = 1) -> str | None:
     """The words of a source for a file that is no picture, by its ending; None for anything else.
-    facts: of the training data, which may have been a table with categories.
+    facts: of the training data, which may have been a table with categories. axes: of a sample of
+    the first input; a table for a net that takes no rows names files.
     """
     name = Path(path.removesuffix(".gz"))
     kind = OF_ENDING.get(name.suffix.lower()) or ("idx" if IDX.search(name.name) else None)
-    if kind == "csv" and any("form" in each for each in facts.get("columns", ())):
+    if kind == "csv" and (axes > 1 or any("form" in each for each in facts.get("columns", ()))):
         kind = "table"
     if (Path(path) / STORE).is_file():
         return f"lmdb:{path}"
@@ -109,8 +110,9 @@ def from_words(
     patterns of them. read: what came by standard input, for the word -. Of several files, one that
     cannot be read at all is a sample with the reason.
     """
+    axes = len(next(iter(taken.values()), Taken(())).shape)
     for word in words:
-        source = source_of(word, facts)
+        source = source_of(word, facts, axes)
         if source is not None:
             try:
                 yield from from_data(source, None, "all", taken, facts)

@@ -294,6 +294,8 @@ CODES: dict[str, Code] = {
     "NS732": Code("no certificate for HTTPS"),
     "NS733": Code("a worker of the server ended"),
     "NS734": Code("links that lead round"),
+    "NS735": Code("data of no known kind"),
+    "NS736": Code("no first spec for these samples"),
     "NS750": Code("the view has no meaning here"),
     "NS751": Code("no such layer"),
     "NS752": Code("the input does not fit the net"),

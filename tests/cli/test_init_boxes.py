@@ -11,8 +11,8 @@ from PIL import Image
 from netspec import driver
 from netspec.cli import group
 from netspec.data.boxes.survey import BoxSurvey
-from netspec.data.inventory.parts import recognise_boxes
-from netspec.training.first_detector import detector_text
+from netspec.data.inventory.kinds import recognise_boxes
+from netspec.training.first.boxes import detector_text
 from tests.data.boxed_files import Boxed, write_coco, write_voc
 
 pytestmark = pytest.mark.torch
@@ -91,7 +91,7 @@ def test_a_spec_for_any_size_checks(side: int, small: float) -> None:
     from netspec.source import Source
 
     survey = SURVEY._replace(sizes=((side, 2 * side),), sides=(small, 0.5, 0.6, 0.9))
-    program = driver.load_source(Source("d.yaml", detector_text(survey, "d", "data")))
+    program = driver.load_source(Source("d.yaml", detector_text(survey, "d", "source: coco, path: data")))
     (found,) = program.graph("deploy").graph.outputs
     assert found.node is not None and found.node.layer.lists == 3
 
@@ -101,7 +101,9 @@ def test_a_spec_for_any_size_checks(side: int, small: float) -> None:
 )
 def test_each_stage_is_wider_and_the_last_two_are_the_maps(small: float, widths: list[int]) -> None:
     """Boxes that are small need finer maps: one stage less."""
-    text = detector_text(SURVEY._replace(sizes=((480, 480),), sides=(small, 0.5, 0.6, 0.9)), "d", "data")
+    text = detector_text(
+        SURVEY._replace(sizes=((480, 480),), sides=(small, 0.5, 0.6, 0.9)), "d", "source: coco, path: data"
+    )
     layers = yaml.safe_load(text.replace("$", ""))["layers"]
     body = [each for each in layers if str(each.get("name")).startswith("conv")][: len(widths)]
     assert [each["num_output"] for each in body] == widths

@@ -14,7 +14,7 @@ from netspec import driver
 from netspec.cli import group
 from netspec.data.pictures.survey import Survey
 from netspec.diagnostics.model import SpecError
-from netspec.training.first_spec import spec_text
+from netspec.training.first.pictures import spec_text
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 

@@ -49,6 +49,29 @@ def test_an_index_is_a_field_of_its_own(tmp_path: Path) -> None:
     assert rows["city"].tolist() == [1, 0, 1] and rows["data"].tolist() == [[20], [30], [40]]  # type: ignore[union-attr]
 
 
+def test_numbers_of_a_label_may_be_names_of_classes(tmp_path: Path) -> None:
+    """By size, not by their letters; a test beside them has the training's."""
+    text = "a,grade\n1,10\n2,-1\n3,9\n4,10\n"
+    source = opened(tmp_path, text, categories={"grade": "index"})
+    assert source.classes == ("-1", "9", "10")
+    assert np.asarray(source.labels()).tolist() == [2, 0, 1, 2]
+    beside = opened(tmp_path, "a,grade\n1,9\n", place={"classes": source.classes, "facts": source.facts})
+    assert np.asarray(beside.labels()).tolist() == [1]
+    assert np.asarray(opened(tmp_path, text).labels()).tolist() == [10, -1, 9, 10]
+    assert refused(tmp_path, text, categories={"grade": "one_hot"}).code == "NS641"
+
+
+def test_columns_that_are_left_out_may_stand_in_other_tables(tmp_path: Path) -> None:
+    text = "id,a,b,y\n1,5,6,0\n2,7,8,1\n"
+    source = opened(tmp_path, text, columns=("a",))
+    for other in (text, "a,y\n5,0\n7,1\n", "b,a,y\n6,5,0\n8,7,1\n"):
+        again = opened(tmp_path, other, place={"facts": source.facts})
+        assert np.asarray(again.batch(np.arange(2))["data"]).tolist() == [[5], [7]]
+        assert opened(tmp_path, other, place={"facts": again.facts}).facts == again.facts
+    with pytest.raises(SpecError, match="NS633"):
+        opened(tmp_path, "c,a,y\n6,5,0\n", place={"facts": source.facts})
+
+
 def test_numbers_may_be_categories(tmp_path: Path) -> None:
     source = opened(tmp_path, categories={"age": "one_hot"}, columns=("age",))
     np.testing.assert_array_equal(source.batch(np.arange(3))["data"], np.eye(3))

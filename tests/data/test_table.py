@@ -124,3 +124,22 @@ def test_another_picture_under_the_same_name_is_other_data(home: Path) -> None:
     before = identify(opened(home, text))
     Image.effect_noise((4, 3), 90).convert("RGB").save(home / "photos" / "1.png")
     assert identify(opened(home, text)) != before
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("file\n0.png\n1.png\n", None),
+        (table("kind,size", "cat,3", "dog,4"), None),
+        (table("kind", "cat", ""), None),
+        (table("kind", "cat", "dog"), ("cat", "dog")),
+        (table("size,label", "3,cat", "4,dog"), ("cat", "dog")),
+    ],
+)
+def test_pictures_to_predict_need_no_label(home: Path, text: str, labels: tuple[str, ...] | None) -> None:
+    """One that is clear is kept, to be shown beside the answer."""
+    (home / "t.csv").write_text(text)
+    section = DataSection(source="table", path="t.csv", images="photos")
+    source = open_source(section, "all", Place(home, (3, None, None), predicting=True))
+    assert source.classes == labels and ("label" in source.fields) == (labels is not None)
+    assert np.asarray(source.batch(np.array([1]))["image"][0])[0, 0, 0] == 40

@@ -1,15 +1,15 @@
 """What a folder of pictures with boxes holds, as far as a first detector needs to know it. In: the
-folder; out: a BoxSurvey. Writes nothing.
+folder's parts, opened; out: a BoxSurvey. Writes nothing.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from netspec.data.boxes.annotations import BoxedFolder, boxes_behind
-from netspec.data.inventory.parts import open_parts
 from netspec.data.pictures.survey import look_at_colors
+from netspec.data.source import Source
 from netspec.diagnostics import Diagnostic
 
 __all__ = ["BoxSurvey", "survey_boxes"]
@@ -43,9 +43,8 @@ class BoxSurvey(NamedTuple):
     findings: tuple[Diagnostic, ...] = ()
 
 
-def survey_boxes(folder: Path, source: str) -> BoxSurvey:
-    """Look at a folder with boxes. Raises SpecError as its source does."""
-    parts = open_parts(folder)
+def survey_boxes(parts: Mapping[str, Source], source: str) -> BoxSurvey:
+    """Look at the parts of a folder with boxes; source: the word that reads it."""
     own = "train" if "train" in parts else next(iter(parts))
     behind = boxes_behind(parts[own])
     if behind is None:

@@ -12,7 +12,7 @@ from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in
 from netspec.imaging.decode import open_picture
 
-__all__ = ["key_of", "refuse_masks"]
+__all__ = ["LOOKED", "has_few_colors", "is_called_so", "key_of", "match", "refuse_masks"]
 
 MASKS = frozenset(
     (
@@ -59,22 +59,36 @@ def refuse_masks(
     """Raises SpecError NS664 where one of two classes is called as masks are, holds a file for each
     of the other's, and these hold few colours: nobody wants to tell pictures from their masks.
     """
-    named = [name for name in classes if is_called_so(name)]
-    if len(classes) != 2 or len(named) != 1:
+    if len(classes) != 2 or all(len(folders) > 1 for folders in classes.values()):
         return
-    (other,) = set(classes) - set(named)
-    by_key: dict[str, dict[str, Path]] = {}
-    for number, (name, (first, *_)) in enumerate(classes.items()):
+    by_folder: dict[Path, dict[str, Path]] = {}
+    for number, (first, *_) in enumerate(classes.values()):
         own = (path for path, label in zip(files, labels.tolist(), strict=True) if label == number)
-        by_key[name] = {key_of(path, first): path for path in own if first in path.parents}
-    masks = by_key[named[0]]
-    if not masks or not by_key[other].keys() <= masks.keys():
-        return
-    if all(has_few_colors(path, roots) for path in islice(masks.values(), LOOKED)):
-        words = f"path: {classes[other][0]}, masks: {classes[named[0]][0]}"
+        by_folder[first] = {key_of(path, first): path for path in own if first in path.parents}
+    pair = match(by_folder, roots)
+    if pair is not None:
+        words = f"path: {pair[0]}, masks: {pair[1]}"
         note = f"to learn the class of each pixel: `data: {{source: images, {words}}}`, and a score for each"
-        fact = f"{named[0]} holds a file of few colours for each picture of {other}: masks, no class"
-        raise fail("NS664", fact, path=str(classes[other][0].parent), notes=(note,))
+        fact = (
+            f"{pair[1].name} holds a file of few colours for each picture of {pair[0].name}: masks, no class"
+        )
+        raise fail("NS664", fact, path=str(pair[0].parent), notes=(note,))
+
+
+def match(by_folder: Mapping[Path, Mapping[str, Path]], roots: Roots) -> tuple[Path, Path] | None:
+    """Of two folders, with their files by key, that of pictures and that of their masks; None where
+    they are others.
+    """
+    named = [folder for folder in by_folder if is_called_so(folder.name)]
+    if len(by_folder) != 2 or len(named) != 1:
+        return None
+    (other,) = by_folder.keys() - set(named)
+    masks = by_folder[named[0]]
+    if not masks or not by_folder[other] or not by_folder[other].keys() <= masks.keys():
+        return None
+    if not all(has_few_colors(path, roots) for path in islice(masks.values(), LOOKED)):
+        return None
+    return other, named[0]
 
 
 def is_called_so(name: str) -> bool:

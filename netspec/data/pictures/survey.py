@@ -2,7 +2,7 @@
 Survey. Writes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,6 @@ import numpy as np
 
 from netspec.data.binding import refuse_one_class
 from netspec.data.inventory.oddities import judge_classes_of
-from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.take import Inventory, folder_behind, judge, take_inventory
 from netspec.data.source import Source, spread
 from netspec.data.sources.image_folder import ImageFolder, open_images
@@ -20,7 +19,7 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["Survey", "survey"]
+__all__ = ["Showing", "Survey", "folder_of", "look_at_colors", "survey"]
 
 MOST = 100
 """Images that are decoded, spread evenly over the folder; of the others the headers tell enough."""
@@ -51,14 +50,17 @@ class Survey(NamedTuple):
     findings: tuple[Diagnostic, ...] = ()
 
 
-def survey(folder: Path, showing: Showing = lambda total: nullcontext(lambda count: None)) -> Survey:
-    """Look at a folder with a folder per class, or with such a part for training, and at its other
-    parts.
+def survey(
+    opened: Mapping[str, Source],
+    folder: Path,
+    showing: Showing = lambda total: nullcontext(lambda count: None),
+) -> Survey:
+    """Look at the parts of a folder with a folder per class, or of a table of pictures.
 
     Raises SpecError: NS643 (no such folder), NS647, NS648 (all images that cannot be read), NS649
     (a class without images), NS650 (no classes), NS664 (one class, or folders that are none).
     """
-    parts = open_parts(folder)
+    parts = dict(opened)
     own = next((name for name in ("train", "all") if name in parts), None)
     if own is None:
         own = "train"
@@ -81,11 +83,19 @@ def survey(folder: Path, showing: Showing = lambda total: nullcontext(lambda cou
         gray,
         mean,
         deviation,
-        tuple(np.bincount(whole.marks, minlength=len(classes)).tolist()),
+        count_labels(whole),
         tuple(role for role in parts if role != "all"),
         count_copies(found),
         (*said, *judge_classes_of(parts)),
     )
+
+
+def count_labels(whole: ImageFolder) -> tuple[int, ...]:
+    """Images of each class, or of each number that is none below 0; empty where labels are others."""
+    labels = whole.labels()
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu" or labels.min() < 0:
+        return ()
+    return tuple(np.bincount(labels, minlength=len(whole.classes or ())).tolist())
 
 
 def open_training(folder: Path) -> Source:

@@ -20,7 +20,7 @@ from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots, open_text
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["open_csv"]
+__all__ = ["is_number", "open_csv"]
 
 # Python's own is 128 KiB; it holds for the whole process
 csv.field_size_limit(1 << 20)

@@ -25,7 +25,7 @@ from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 from netspec.syntax.located import Located, plain
 
-__all__ = ["IGNORED", "Colors", "MaskedFolder", "mask_roles", "open_masked"]
+__all__ = ["IGNORED", "Colors", "MaskedFolder", "mask_roles", "open_masked", "to_numbers"]
 
 IGNORED = 255
 """What a pixel counts as whose colour is to be left out: PASCAL VOC's border, and ignore_label

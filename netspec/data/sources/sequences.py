@@ -23,7 +23,7 @@ from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots, read_bytes
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["ENDS", "Sequences", "open_sequences"]
+__all__ = ["ENDS", "Sequences", "find_files", "open_sequences", "read_fasta"]
 
 ENDS = (".fa", ".fasta", ".fna", ".faa", ".ffn", ".frn", ".fas")
 MOST = 1 << 30

@@ -5,6 +5,7 @@ for each. In: a CSV file; out: a Source.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from netspec.file_reading import Roots
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["TableFolder", "open_table", "table_roles"]
+__all__ = ["SPLIT", "Rowed", "TableFolder", "file_column", "open_table", "table_roles"]
 
 SPLIT = "split"
 """The column that says which part a row belongs to."""
@@ -123,7 +124,8 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
         if section.images
         else path.parent
     )
-    wanted = label_columns(section.label, table, column)
+    find = find_labels if place.predicting else label_columns
+    wanted = find(section.label, table, column, place.facts)
     chosen, empty = rows_of(table, split, wanted, section.on_error == "skip")
     if not len(chosen):
         raise fail("NS650", "holds no rows" + (f" of the part {split}" if split else ""), path=str(path))
@@ -138,7 +140,7 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
     sound = [at for at in range(len(names)) if at not in lost]
     chosen, lines, found_files = ([each[at] for at in sound] for each in (chosen, lines, found_files))  # type: ignore[assignment]
     empty += tuple(f"{line}: no such file" for line in lost.values())
-    labels, found = read_labels(table, wanted, chosen, place.classes)
+    labels, found = mark_rows(table, wanted, chosen, section, place)
     roots = roots_of(root, top, allow_outside)
     source: Source
     if kind is PICTURES:
@@ -149,6 +151,10 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
         sounds.classes, sounds.lines = found, [lines[i] for i in kept]
         source = sounds
     source.left_out, source.columns = (*source.left_out, *empty), tuple(wanted)
+    source.facts = {**source.facts, "label": list(wanted)}
+    if not wanted:
+        del source.fields["label"]
+        source.label = None
     if SPLIT in table.columns:
         return source
     return split_source(source, split)
@@ -184,7 +190,8 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
     names = [column.name for column in known] or list(section.columns)
     names = names or [name for name in table.columns if name not in (*wanted, SPLIT)]
     if known:
-        match_names([*table.columns], names, [*wanted, *place.facts.get("label", ()), SPLIT], table.path)
+        beside = [word for fact in ("label", "beside") for word in place.facts.get(fact, ())]
+        match_names([*table.columns], names, [*wanted, *beside, SPLIT], table.path)
     chosen, empty = rows_of(table, split, wanted, section.on_error == "skip")
     if not chosen or not names:
         raise fail(
@@ -194,7 +201,7 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
         )
     places = [f"{table.word} {table.lines[i]}" for i in chosen]
     cells = Cells({name: [table.column(name)[i] for i in chosen] for name in names}, places, table.path)
-    columns = known or learn_columns(cells, section)
+    columns = known or learn_columns(cells, section, wanted)
     skipping = section.on_error == "skip" and not place.predicting
     arrays, faults = encode_rows(cells, columns, place.predicting or skipping, RAW in place.facts)
     if skipping and faults:
@@ -207,12 +214,15 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
     classes, label = None, None
     if wanted:
         label = "label"
-        arrays["label"], classes = read_labels(table, wanted, chosen, place.classes)
+        arrays["label"], classes = mark_rows(table, wanted, chosen, section, place)
     source = ArraySource(str(table.path), arrays, label, classes)
     source.places, source.left_out, source.columns = places.__getitem__, empty, tuple(wanted)
     source.facts = {
         "columns": [column.fact() for column in columns],
         "label": wanted or list(place.facts.get("label", ())),
+        # columns of the training table that nothing is learned from: other tables have them, too
+        "beside": list(place.facts.get("beside", ()))
+        or [name for name in table.columns if name not in (*names, *wanted, SPLIT)],
     }
     if faults:
         return Faulty(source, faults)
@@ -244,7 +254,7 @@ def value_labels(table: Rowed, section: DataSection, place: Place) -> list[str]:
     return names
 
 
-def label_columns(label: str | None, table: Rowed, files: str) -> list[str]:
+def label_columns(label: str | None, table: Rowed, files: str, facts: Mapping[str, Any]) -> list[str]:
     """The columns that are the label."""
     if label is not None:
         names = [name.strip() for name in label.split(",")]
@@ -257,6 +267,21 @@ def label_columns(label: str | None, table: Rowed, files: str) -> list[str]:
     if not others:
         raise fail("NS654", "no column is left for the labels", path=str(table.path))
     return others
+
+
+def find_labels(label: str | None, table: Rowed, files: str, facts: Mapping[str, Any]) -> list[str]:
+    """The columns that are the label of what is predicted: those named, those of the training, or
+    the default; none where some are not there, or hold what is to be found out.
+    """
+    names = label.split(",") if label else [*facts.get("label", ())]
+    if not names:
+        others = [name for name in table.columns if name not in (files, SPLIT)]
+        alone = others[:1] if len(others) == 1 else []
+        names = ["label"] if "label" in others else alone
+    names = [name.strip() for name in names]
+    if not set(names) <= set(table.columns) or any(odd_labels(table.columns[name]) for name in names):
+        return []
+    return names
 
 
 def rows_of(
@@ -298,6 +323,15 @@ def find_files(
     return files, {at: f"{name} (line {line})" for at, (name, line, file) in rows if not file.is_file()}
 
 
+def mark_rows(
+    table: Rowed, wanted: Sequence[str], chosen: Sequence[int], section: DataSection, place: Place
+) -> tuple[Array, tuple[str, ...] | None]:
+    """Labels, and the names of classes where they have some; zeros where no column is the label."""
+    if not wanted:
+        return np.zeros(len(chosen), np.int64), None
+    return read_labels(table, wanted, chosen, place.classes or name_classes(table, wanted, section))
+
+
 def read_labels(
     table: Rowed, wanted: Sequence[str], chosen: Sequence[int], classes: Sequence[str] | None
 ) -> tuple[Array, tuple[str, ...] | None]:
@@ -321,6 +355,18 @@ def read_labels(
                 )
             values[row, column] = float(cell)
     return values, None
+
+
+def name_classes(table: Rowed, wanted: Sequence[str], section: DataSection) -> tuple[str, ...] | None:
+    """The classes of a label that `categories` says to be words, though its cells are numbers, such
+    as -1 and 1: all that the table holds, by size. None where it says nothing of the label.
+    """
+    if len(wanted) != 1 or wanted[0] not in section.categories:
+        return None
+    words = {cell for cell in table.columns[wanted[0]] if cell}
+    if all(map(is_number, words)):
+        return tuple(sorted(words, key=float))
+    return tuple(sorted(words))
 
 
 def table_roles(section: DataSection, root: Path, allow_outside: bool = False) -> tuple[str, ...]:

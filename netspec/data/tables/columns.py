@@ -14,7 +14,9 @@ from netspec.diagnostics.words import list_briefly, list_some
 from netspec.resolve.sections.train import DataSection
 
 __all__ = [
+    "EMPTY",
     "FORMS",
+    "MANY",
     "Cells",
     "Column",
     "columns_of",
@@ -80,11 +82,13 @@ def match_names(have: Sequence[str], wanted: Sequence[str], beside: Sequence[str
         raise fail("NS633", "; ".join(facts), path=str(path), notes=(note,))
 
 
-def learn_columns(cells: Cells, section: DataSection) -> tuple[Column, ...]:
-    """What the columns of training data are: numbers, or categories in sorted order. Raises
-    SpecError NS641, NS654.
+def learn_columns(cells: Cells, section: DataSection, labels: Sequence[str] = ()) -> tuple[Column, ...]:
+    """What the columns of training data are: numbers, or categories in sorted order. labels: the
+    columns that are none of these, which `categories` may name, too. Raises SpecError NS641, NS654.
     """
     for name, form in section.categories.items():
+        if name in labels and form == "index":
+            continue
         if name not in cells.columns or form not in FORMS[1:]:
             there = ", ".join(cells.columns)
             raise fail(

@@ -198,7 +198,8 @@ class DataSection(Record):
         default={},
         doc=(
             "table: columns of words, {city: one_hot} for a 1 in the place of its word, index for a field of"
-            " its own with the number of the word; columns without numbers are one_hot by themselves"
+            " its own with the number of the word; columns without numbers are one_hot by themselves; of the label's"
+            " column, index makes its numbers (-1 and 1, 3 to 8) names of classes"
         ),
     )
     empty: float | str = param(

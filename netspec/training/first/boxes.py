@@ -2,14 +2,19 @@
 out: YAML.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from statistics import median
 
-from netspec.data.boxes.survey import BoxSurvey
+from netspec.data.boxes.survey import BoxSurvey, survey_boxes
+from netspec.data.inventory.parts import open_sections
 from netspec.data.pictures.survey import Survey
-from netspec.training.first_spec import may_flip, numbers, quote
+from netspec.diagnostics.words import count_of
+from netspec.resolve.sections.train import DataSection
+from netspec.training.first.draft import SHARES, Draft, Seen, begin, numbers, words_of
+from netspec.training.first.pictures import may_flip
 
-__all__ = ["count_learned", "detector_text"]
+__all__ = ["detector_text", "draft_boxes"]
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 320)
 """Of the square that pictures are brought to; larger ones take hours on a processor."""
@@ -23,14 +28,26 @@ SEEN = 30_000
 """Pictures that a training sees: at 64 x 64 some ten minutes on two cores."""
 FEWEST, MOST = 10, 100
 """Epochs, whatever SEEN asks for: fewer show nothing, more keep a person waiting."""
-SHARES = {"val": 0.1, "test": 0.2}
 
 
-def detector_text(found: BoxSurvey, name: str, path: str) -> str:
-    """The whole spec; path: of the folder, as seen from it. Two maps, one of twice the other's
+def draft_boxes(sections: Mapping[str, DataSection], path: Path) -> Draft:
+    """The draft for a folder of pictures with boxes."""
+    section = next(iter(sections.values()))
+    found = survey_boxes(open_sections(sections, path), section.source)
+
+    def text(name: str, seen: Seen, labels: str) -> str:
+        return detector_text(found, name, words_of(section, seen))
+
+    classes = count_of(len(found.classes), "class", "classes")
+    said = f"{classes}, {count_of(count_learned(found), 'picture')} with boxes to train on"
+    return Draft(text, (), said, (), found.findings)
+
+
+def detector_text(found: BoxSurvey, name: str, where: str) -> str:
+    """The whole spec; where: the words that name the data, as seen from it. Two maps, one of twice the other's
     places, say for each of some boxes how far they are off and what is in them.
     """
-    return "\n".join([*head(found, name), *body(found), *heads(found), *tail(found, path)]) + "\n"
+    return "\n".join([*head(found, name), *body(found), *heads(found), *tail(found, where)]) + "\n"
 
 
 def side_of(found: BoxSurvey) -> int:
@@ -59,9 +76,7 @@ def head(found: BoxSurvey, name: str) -> Iterator[str]:
     side, channels = side_of(found), 1 if found.gray else 3
     contract = f"color: {'gray' if found.gray else 'rgb'}, resize: [{side}, {side}], "
     contract += f"mean_value: {numbers(found.mean)}, std_value: {numbers(found.deviation, 1)}"
-    yield "netspec: 1"
-    yield f"name: {quote(name)}"
-    yield f"description: Finds {len(found.classes)} kinds of things in pictures; begun by `netspec init`."
+    yield from begin(name, f"Finds {len(found.classes)} kinds of things in pictures")
     yield "input:"
     yield f"  # {found.pictures:,} pictures with {found.boxes:,} boxes were looked at"
     yield f"  data: {{shape: [N, {channels}, {side}, {side}], image: {{{contract}}}}}"
@@ -120,9 +135,8 @@ def heads(found: BoxSurvey) -> Iterator[str]:
     yield "output: found"
 
 
-def tail(found: BoxSurvey, path: str) -> Iterator[str]:
+def tail(found: BoxSurvey, where: str) -> Iterator[str]:
     batch = max(1, min(32, count_learned(found) // 4))
-    where = f"source: {found.source}, path: {quote(path)}"
     drawn = choose_parts(found)
     yield "train:"
     yield f"  data: {{{where}, split: train, batch_size: {batch}}}"
