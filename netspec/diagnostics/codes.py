@@ -181,6 +181,8 @@ CODES: dict[str, Code] = {
     "NS412": Code("all weights start at 0", "warning"),
     "NS413": Code("another dialect makes another layer", "warning"),
     "NS414": Code("an open size that one number alone meets", "warning"),
+    "NS420": Code("scores held back before their loss", "warning"),
+    "NS421": Code("softmax of one score", "warning"),
     "NS425": Code("solver word that nothing reads", "warning"),
     "NS426": Code("odd course of the learning rate", "warning"),
     "NS427": Code("statistics of the whole training", "warning"),

@@ -12,14 +12,15 @@ from netspec.data.source import Source
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.diagnostics.model import Fix, Label
 from netspec.diagnostics.words import list_briefly
-from netspec.ir.graph import TypedGraph
+from netspec.ir.dims import Size
+from netspec.ir.graph import Node, TypedGraph
 from netspec.ir.traits import JUDGING
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.batches.feeds import Feeds, arguments
 from netspec.training.job import Job, Player
 from netspec.training.nets import Twins, join_nets
 
-__all__ = ["check_fillers", "hash_of", "job_of", "losses_of", "players_of"]
+__all__ = ["check_fillers", "check_scores", "hash_of", "job_of", "losses_of", "players_of"]
 
 SHOWN = 5
 """Layers that a message names."""
@@ -136,6 +137,35 @@ def hash_of(typed: TypedGraph, players: tuple[Player, ...] = ()) -> str:
     lines += [f"{node.name} {index} {said}" for (node, index), said in typed.settings.items()]
     lines += [f"{player.name} {sorted(player.weights)}" for player in players]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def check_scores(typed: TypedGraph) -> None:
+    """NS664 where every loss of the net takes the softmax of one score: it is 0, whatever is learned."""
+    losses = [node for node in typed.graph.nodes if any(node.loss_weights)]
+    single = [
+        node for node in losses if "takes_scores" in node.layer.traits and count_scores(typed, node) == 1
+    ]
+    if not losses or single != losses:
+        return
+    maker = single[0].bottoms[0].node
+    if maker is None:
+        at = single[0].places["bottom"]
+    elif "num_output" in maker.places:
+        at = maker.places["num_output"]
+    else:
+        at = maker.places["name"]
+    fact = f"{single[0].name} takes the softmax of one score, which is 1, whatever {single[0].bottoms[0].name} is"
+    fixes = (
+        Fix("two classes take two scores: `num_output: 2`"),
+        Fix("of one score, SigmoidCrossEntropyLoss learns yes or no"),
+    )
+    raise SpecError([Diagnostic("NS664", fact, at, "one score", fixes=fixes)])
+
+
+def count_scores(typed: TypedGraph, loss: Node) -> Size:
+    """Of how many scores a loss takes the softmax."""
+    scores = typed.bottoms(loss)[0]
+    return scores.shape[loss.layer.along(scores)]
 
 
 def check_fillers(typed: TypedGraph) -> None:

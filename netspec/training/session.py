@@ -36,7 +36,7 @@ from netspec.training.class_weights import ClassWeights, balance, set_class_weig
 from netspec.training.data_findings import beside, data_findings, tell
 from netspec.training.device import find_device, steady
 from netspec.training.job import Job, TrainingResult
-from netspec.training.job_building import check_fillers, job_of, players_of
+from netspec.training.job_building import check_fillers, check_scores, job_of, players_of
 from netspec.training.look_through import Looked, find_cache, look_through
 from netspec.training.loop import train_here
 from netspec.training.nets import Twins, hold, twins
@@ -284,7 +284,7 @@ def session(  # noqa: PLR0913 - what a run remembers
     samples are those that it had.
 
     Raises SpecError: NS613 (the precision is not there), NS647 (files of the data that cannot be
-    read, all of them), NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
+    read, all of them), NS664 (one class), NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
     train), NS676 (the file does not fit), NS696 (classes cannot be balanced), those of Feeds.
     """
     section = section_of(program)
@@ -292,6 +292,7 @@ def session(  # noqa: PLR0913 - what a run remembers
     graphs = program.training_graph("train"), program.training_graph("test")
     if (idle := still(graphs[0], program.resolved.spec.root.key_span("train"))) is not None:
         raise SpecError([idle])
+    check_scores(graphs[0])
     if weights is None:
         check_fillers(graphs[0])
     seed = seed if seed is not None else section.solver.random_seed

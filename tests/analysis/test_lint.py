@@ -20,6 +20,20 @@ def labelled(*layers: str, rest: str = "") -> str:
 
 
 FIRE = {
+    "NS420": [
+        labelled(IP.strip()[3:-1], "name: s, type: Sigmoid", "name: loss, type: SoftmaxWithLoss, bottom: [s, label]"),
+        labelled(IP.strip()[3:-1], "name: t, type: TanH", "name: f, type: Flatten", "name: loss, type: SoftmaxWithLoss, bottom: [f, label]"),
+        labelled(IP.strip()[3:-1], "name: r, type: ReLU", "name: loss, type: SoftmaxWithLoss, bottom: [r, label]"),
+        labelled(IP.strip()[3:-1], "name: c, type: Clip, min: -2, max: 2", "name: loss, type: SoftmaxWithLoss, bottom: [c, label]"),
+        labelled(IP.strip()[3:-1], "name: d, type: Dropout", "name: loss, type: SoftmaxWithLoss, bottom: [d, label]"),
+        "netspec: 1\ninput: {data: [N, 5], goal: [N, 3]}\nlayers:\n" + IP + "  - {name: s, type: TanH}\n"
+        "  - {name: loss, type: SigmoidCrossEntropyLoss, bottom: [s, goal]}\n",
+    ],
+    "NS421": [
+        labelled("name: ip, type: InnerProduct, bottom: data, num_output: 1, weight_filler: xavier", "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
+        net("[N, 5]", "name: ip, type: InnerProduct, num_output: 1\nname: prob, type: Softmax"),
+        net("[N, 5, 4]", "name: prob, type: Softmax\nname: s, type: Slice, slice_point: 1, top: [a, b]\nname: one, type: Softmax, bottom: a"),
+    ],
     "NS401": [
         net("[N, 1, 7, 7]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3"),
         net("[N, 1, 9, 8]", "name: p, type: Pooling, kernel_size: 2, stride: 2, round_mode: FLOOR"),
@@ -64,8 +78,10 @@ FIRE = {
         net("[N, 2, 6, 7]", "name: p, type: Pooling, kernel_size: 2, stride: 3"),
     ],
     "NS412": [
-        labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
-        net("[N, 1, 8, 8]", "name: ip, type: InnerProduct, num_output: 10", "train: {data: digits, solver: {base_lr: 0.1, max_iter: 10}}\n"),
+        labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: ip2, type: InnerProduct, num_output: 3",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [ip2, label]"),
+        net("[N, 1, 8, 8]", "name: c, type: Convolution, num_output: 2, kernel_size: 3\nname: ip, type: InnerProduct, num_output: 10",
+            "train: {data: digits, solver: {base_lr: 0.1, max_iter: 10}}\n"),
     ],
     "NS414": [
         net("[N, 8]", "name: r, type: Reshape, shape: [1, 2, 4]"),
@@ -110,6 +126,22 @@ FIRE = {
     ],
 }  # fmt: skip
 QUIET = {
+    "NS420": [
+        labelled(IP.strip()[3:-1], "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
+        labelled(IP.strip()[3:-1], "name: s, type: Sigmoid", "name: ip2, type: InnerProduct, num_output: 3, weight_filler: xavier",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [ip2, label]"),
+        labelled(IP.strip()[3:-1], "name: r, type: ReLU, negative_slope: 0.1", "name: loss, type: SoftmaxWithLoss, bottom: [r, label]"),
+        labelled(IP.strip()[3:-1], "name: e, type: ELU", "name: loss, type: SoftmaxWithLoss, bottom: [e, label]"),
+        labelled(IP.strip()[3:-1], "name: c, type: Clip, min: -50, max: 50", "name: loss, type: SoftmaxWithLoss, bottom: [c, label]"),
+        "netspec: 1\ninput: {data: [N, 5], goal: [N, 3]}\nlayers:\n" + IP + "  - {name: s, type: TanH}\n"
+        "  - {name: loss, type: EuclideanLoss, bottom: [s, goal]}\n",
+    ],
+    "NS421": [
+        labelled("name: ip, type: InnerProduct, bottom: data, num_output: 1, weight_filler: xavier", "name: loss, type: EuclideanLoss, bottom: [ip, label]"),
+        net("[N, 5, 1]", "name: prob, type: Softmax"),
+        net("[N, K]", "name: prob, type: Softmax"),
+        net("[N, 5, H]", "name: prob, type: Softmax, axis: 2"),
+    ],
     "NS401": [
         net("[N, 1, 224, 224]", "name: c, type: Convolution, num_output: 1, kernel_size: 7, stride: 2, pad: 3"),
         net("[N, 1, 9, 9]", "name: p, type: Pooling, kernel_size: 2, stride: 2"),
@@ -179,6 +211,12 @@ QUIET = {
     ],
     "NS412": [
         net("[N, 5]", "name: ip, type: InnerProduct, num_output: 3"),
+        # alone between data and loss a layer learns from 0, beside others that do not too
+        labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
+        net("[N, 1, 8, 8]", "name: ip, type: InnerProduct, num_output: 10", "train: {data: digits, solver: {base_lr: 0.1, max_iter: 10}}\n"),
+        labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: ip2, type: InnerProduct, num_output: 3",
+                 "name: short, type: InnerProduct, bottom: data, num_output: 3", "name: e, type: Eltwise, bottom: [ip2, short]",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [e, label]"),
         labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: ip2, type: InnerProduct, num_output: 3, weight_filler: xavier",
                  "name: loss, type: SoftmaxWithLoss, bottom: [ip2, label]"),
     ],

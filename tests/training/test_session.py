@@ -330,6 +330,19 @@ def test_weights_that_all_start_at_zero_are_refused() -> None:
     assert session(program(layers=[LAYERS[0], *bare[1:]]), CPU).job.parameters
 
 
+def test_one_layer_learns_from_zero(tmp_path: Path) -> None:
+    """Logistic regression: nothing stands between the layer and the data, nor the loss."""
+    (alone,) = [{k: v for k, v in LAYERS[3].items() if k != "weight_filler"}]
+    done = trained(tmp_path / "run", layers=[alone, LAYERS[4]], solver={"base_lr": 0.5})
+    assert done.metrics["accuracy"] > 0.6
+
+
+def test_the_softmax_of_one_score_is_refused() -> None:
+    (found,) = failure(layers=[*LAYERS[:3], {**LAYERS[3], "num_output": 1}, LAYERS[4]])
+    assert found.code == "NS664" and found.span is not None and found.span.text == "1"
+    assert "two classes take two scores" in found.fixes[0].text
+
+
 def test_zeros_that_are_written_are_said_to_be(tmp_path: Path) -> None:
     zero = [
         {**layer, "weight_filler": {"type": "constant"}} if "weight_filler" in layer else layer

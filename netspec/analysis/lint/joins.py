@@ -13,7 +13,15 @@ from netspec.syntax.located import Located
 from netspec.syntax.paths import OutsideError, resolve_path, roots
 from netspec.syntax.spec import Spec
 
-__all__ = ["LINTS", "idle_bias", "lint_label_count", "lint_misaligned_joins", "twice"]
+__all__ = [
+    "LINTS",
+    "PAIRS",
+    "find_unchanged",
+    "idle_bias",
+    "lint_label_count",
+    "lint_misaligned_joins",
+    "twice",
+]
 
 
 def idle_bias(view: View) -> Iterator[Found]:
@@ -69,13 +77,11 @@ def twice(view: View) -> Iterator[Found]:
                     )
 
 
-def find_unchanged(value: Value) -> Value:
-    """The value that another is a view of, or is but for what dropout takes."""
-    while (
-        value.node is not None
-        and value.node.bottoms
-        and not value.node.layer.traits.isdisjoint(("view", "dropout"))
-    ):
+def find_unchanged(value: Value, through: tuple[str, ...] = ("view", "dropout")) -> Value:
+    """The value that another is a view of, or is but for what dropout takes. through: the traits of
+    layers that change nothing.
+    """
+    while value.node is not None and value.node.bottoms and not value.node.layer.traits.isdisjoint(through):
         value = value.node.bottoms[0]
     return value
 

@@ -8,7 +8,17 @@ one quiet.
 from collections.abc import Mapping, Sequence
 
 from netspec.analysis.learning_rate.courses import read_length
-from netspec.analysis.lint import batch, data, joins, normalization, pictures, solver, training, windows
+from netspec.analysis.lint import (
+    batch,
+    data,
+    joins,
+    normalization,
+    pictures,
+    scores,
+    solver,
+    training,
+    windows,
+)
 from netspec.analysis.lint.training import dead, zero_weights
 from netspec.analysis.lint.view import Found, Lint, View
 from netspec.diagnostics.codes import CODES, Phase, number_of, phase_of
@@ -21,6 +31,7 @@ __all__ = ["lint", "lint_training", "zero_weights"]
 LINTS: tuple[Lint, ...] = (
     *windows.LINTS,
     *joins.LINTS,
+    *scores.LINTS,
     *normalization.LINTS,
     *batch.LINTS,
     *pictures.LINTS,
@@ -28,6 +39,8 @@ LINTS: tuple[Lint, ...] = (
 """Those that look at every phase; each module lists its own."""
 COURSE: tuple[Lint, ...] = (*solver.COURSE, *normalization.COURSE)
 """Those that depend on how long the training lasts, which may be known only where it begins."""
+IN_TRAINING: tuple[Lint, ...] = (*COURSE, joins.twice, *scores.LINTS)
+"""Those that a training says too: what they tell of spoils its result, and `check` may not have run."""
 LEARNING: tuple[Lint, ...] = (*training.LEARNING, *data.LEARNING, *COURSE)
 """Those that look at the net in training."""
 
@@ -65,10 +78,10 @@ def lint(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagn
 
 
 def lint_training(resolved: Resolved, typed: TypedGraph, length: int, diagnostics: Diagnostics) -> None:
-    """Warn of what is odd about a training of so many iterations. typed: the net in training."""
+    """Warn of what spoils a training of so many iterations. typed: the net in training."""
     allowed = allowances(resolved, Diagnostics())
     view = View(resolved, typed, "learning", length)
-    warn([each for rule in COURSE for each in rule(view)], allowed, diagnostics)
+    warn([each for rule in IN_TRAINING for each in rule(view)], allowed, diagnostics)
 
 
 def warn(found: list[Found], allowed: "Allowed", diagnostics: Diagnostics) -> None:

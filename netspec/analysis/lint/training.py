@@ -143,9 +143,10 @@ def zero_start(view: View) -> Iterator[Found]:
 
 def zero_weights(typed: TypedGraph) -> list[Node]:
     """The layers whose multiplying weights are trained and start at 0, where that is true of all
-    that have such weights; else none.
+    that have such weights, and none of them stands alone between the data and a loss; else none.
 
-    `train` refuses such a net: no gradient ever leaves 0.
+    `train` refuses such a net: of two in a row the first gives the second nothing to learn from, and
+    the second lets no gradient through to the first. One alone learns, as logistic regression does.
     """
     zero: list[Node] = []
     for node in typed.graph.nodes:
@@ -156,7 +157,23 @@ def zero_weights(typed: TypedGraph) -> list[Node]:
         if any(w.filler.type != "constant" or w.filler.value != 0 for w in weights):
             return []
         zero.append(node)
+    if stand_alone(typed, zero):
+        return []
     return zero
+
+
+def stand_alone(typed: TypedGraph, layers: list[Node]) -> list[Node]:
+    """Those of some layers that reach both the data and a loss by a path without another of them."""
+    cut = set(layers)
+    fed = {given.value for given in typed.graph.inputs}
+    for node in typed.graph.nodes:
+        if node not in cut and (not node.bottoms or not fed.isdisjoint(node.bottoms)):
+            fed.update(node.tops)
+    judged = set[Value]()
+    for node in reversed(typed.graph.nodes):
+        if node not in cut and (any(node.loss_weights) or not judged.isdisjoint(node.tops)):
+            judged.update(node.bottoms)
+    return [n for n in layers if not fed.isdisjoint(n.bottoms) and not judged.isdisjoint(n.tops)]
 
 
 LEARNING: tuple[Lint, ...] = (lint_untrained, lint_muted_losses, zero_start)
