@@ -23,7 +23,7 @@ from netspec.frozen_classes import replace_fields
 from netspec.read_options import PLAIN, Reading
 from netspec.recipes.bag import check_model_place, export_made
 from netspec.recipes.composed import compose, write_composed
-from netspec.recipes.held_plan import begin_folder
+from netspec.recipes.held_plan import begin_folder, leaving_nothing
 from netspec.recipes.members import load_members
 from netspec.recipes.outcomes import Outcome, read_outcome
 from netspec.training.batches.feeds import Feeds, section_of
@@ -88,16 +88,17 @@ def boost(  # noqa: PLR0913 - the words of the command
         raise fail("NS618", f"there are 2 to {MOST:,} stages: these are {count:,}")
     check_model_place(model)
     plan = {"spec": spec, "stages": count, "weights": weights, "settings": list(reading.settings)}
-    begin_folder(folder, BOOST, json.dumps(plan, indent=1, ensure_ascii=False) + "\n", resume)
     program = driver.load(spec, reading)
     check_classes(program)
+    begin_folder(folder, BOOST, json.dumps(plan, indent=1, ensure_ascii=False) + "\n", resume)
     seed = section_of(program).solver.random_seed
     stages, own, findings, drawn = list[Stage](), None, list[Diagnostic](), None
     total = 0
     for number in range(1, count + 1):
         run = folder / str(number)
         stage_reading = reading_of(number, drawn, reading, seed)
-        signal = train_stage(spec, run, number, device, stage_reading, reporter)
+        with leaving_nothing(folder, BOOST):
+            signal = train_stage(spec, run, number, device, stage_reading, reporter)
         if signal is not None:
             return Boosted(folder, tuple(stages), total, signal=signal)
         loaded = load_run(run, weights, reading=reading)

@@ -2,13 +2,15 @@
 file, or NS610, NS677, NS679: it holds something else.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import read_bytes
 from netspec.file_writing import write_text
 
-__all__ = ["begin_folder"]
+__all__ = ["begin_folder", "leaving_nothing"]
 
 LONGEST = 1 << 20
 
@@ -24,6 +26,20 @@ def begin_folder(folder: Path, name: str, held: str, resume: bool) -> None:
         raise fail("NS677", f"it holds {name}", path=str(folder))
     elif read_held(folder, name) != held:
         raise fail("NS610", f"its {name} has other settings", path=str(folder))
+
+
+@contextmanager
+def leaving_nothing(folder: Path, name: str) -> Iterator[None]:
+    """Work in a folder that was begun: where it is refused before anything else lies there, the folder
+    goes, so that the same command can be given again.
+    """
+    try:
+        yield
+    except SpecError:
+        if [each.name for each in folder.iterdir()] == [name]:
+            (folder / name).unlink()
+            folder.rmdir()
+        raise
 
 
 def read_held(folder: Path, name: str) -> str:

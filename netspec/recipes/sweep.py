@@ -15,7 +15,7 @@ from netspec.analysis.recipes import recipe_faults
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.frozen_classes import replace_fields
 from netspec.read_options import Reading
-from netspec.recipes.held_plan import begin_folder
+from netspec.recipes.held_plan import begin_folder, leaving_nothing
 from netspec.recipes.outcomes import Outcome, find_mean, read_outcome
 from netspec.training.job_building import losses_of
 from netspec.training.observers.judge import Judge
@@ -171,7 +171,8 @@ def sweep(
         if signal is None and not read_outcome(run).ended:
             with reporter() as shown:
                 shown.say(f"run {i} of {len(runs)}: {describe(choice, fold)}")
-            signal = train_one(program, run, device, weights, reporter())
+            with leaving_nothing(folder, SWEEP):
+                signal = train_one(program, run, device, weights, reporter())
         rows.append(Row(run, choice, fold, read_outcome(run)))
     groups, chosen, findings = judge(plan, rows, programs[0])
     return Swept(folder, tuple(rows), groups, chosen, signal, findings)

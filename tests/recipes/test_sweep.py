@@ -132,3 +132,11 @@ def test_nothing_is_trained_where_one_spec_is_unsound(line: Line) -> None:
     assert "NS104" in line.err and not Path("s").exists()
     assert line("train", spec, "--folds", "3", "--run", "s") == 1
     assert "NS611" in line.err and not Path("s").exists()
+
+
+def test_what_is_refused_before_it_trains_leaves_no_folder(line: Line) -> None:
+    """Else the folder would stand in the way of the same command, given again with its data in place."""
+    spec = write(Path("net.yaml"), train={"data": {"source": "npz", "path": "later.npz"}})
+    for words in (("train", "--sweep", "train.solver.base_lr=0.1,0.2"), ("boost", "--stages", "2")):
+        assert line(words[0], spec, *words[1:], "--run", "s") == 1
+        assert "NS643" in line.err and not Path("s").exists()
