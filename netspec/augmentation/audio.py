@@ -65,6 +65,8 @@ class Speed(SequenceChange, type="Speed", takes=("signal",)):
     y_t = x(f t),  f even in factor     (Ko et al. 2015)
     """
 
+    neutral = {"factor": (1, 1)}
+
     factor: Range = param(default=(0.9, 1.1), gt=0, doc="least and greatest speed")
 
     def change(self, x: "Tensor", draw: "Draw") -> "Tensor":
@@ -90,6 +92,12 @@ class SpecAugment(SequenceChange, type="SpecAugment", takes=("signal", "image"))
     bands: int = param(default=1, ge=0, le=16, doc="bands of frequencies (m_F)")
     stretches: int = param(default=1, ge=0, le=16, doc="stretches of time (m_T)")
     value: float = param(default=0.0, doc="what is put there")
+
+    def judge_still(self) -> str:
+        if not self.frequency * self.bands and not self.time * self.stretches:
+            bands, stretches = (f"{self.bands} x {self.frequency}", f"{self.stretches} x {self.time}")
+            return f"bands of {bands}, stretches of {stretches}: every draw is the identity"
+        return super().judge_still()
 
     def judge_shape(self, shape: tuple[int | None, ...]) -> str:
         return "" if len(shape) > 1 else "spectrograms, (F, T) or (C, F, T)"

@@ -116,6 +116,8 @@ class ColorJitter(Colored, type="ColorJitter"):
     y = hue(saturation(contrast(brightness(x))))     (Howard 2013)
     """
 
+    neutral = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
+
     brightness: float = param(default=0.0, ge=0, doc="factor drawn from 1 - b to 1 + b")
     contrast: float = param(default=0.0, ge=0, doc="factor drawn from 1 - c to 1 + c")
     saturation: float = param(default=0.0, ge=0, doc="factor drawn from 1 - s to 1 + s")
@@ -147,6 +149,8 @@ class Gamma(ImageChange, type="Gamma"):
 
     y = 255 (x / 255)^g,  log g even in log range
     """
+
+    neutral = {"range": (1, 1)}
 
     range: tuple[float, float] = param(
         default=(0.7, 1.5), gt=0, doc="least and greatest exponent; above 1 darkens"

@@ -2,7 +2,7 @@
 in their families; what uses torch is in kernels/, imported when it runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from netspec.ir.layer import Example
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["REGISTRY", "Augmentation", "ImageChange", "MapChange", "SequenceChange"]
 
 REGISTRY: dict[str, type["Augmentation"]] = {}
+SIDE = 64
+"""Of any picture."""
 PACKAGE = f"{__name__.partition('.')[0]}."
 
 
@@ -45,6 +47,8 @@ class Augmentation(Record):
     """Further samples that go into each one; their labels become shares of the classes."""
     colors: ClassVar[bool] = False
     """Whether it knows gray or three colours, and no other number of channels."""
+    neutral: ClassVar[Mapping[str, Any]] = {}
+    """Values of its parameters that leave every sample as it is, if all of them are so."""
 
     probability: float = param(default=1.0, ge=0, le=1, doc="share of the samples that it changes")
 
@@ -77,6 +81,16 @@ class Augmentation(Record):
         """Which samples it takes, where it cannot change those of a shape, without N; else empty."""
         return ""
 
+    def judge_still(self) -> str:
+        """Why it changes nothing, where no draw does; else empty."""
+        # what fits samples into a frame does so whatever the probability is
+        if not self.probability and not self.frames and self.frame_size(SIDE, SIDE) == (SIDE, SIDE):
+            return "probability 0 chooses no sample"
+        if not self.neutral or any(getattr(self, name) != value for name, value in self.neutral.items()):
+            return ""
+        words = ", ".join(f"{name} {show(value)}" for name, value in self.neutral.items())
+        return f"{words}: every draw is the identity"
+
     @property
     def tokens_made(self) -> int:
         """One more than the greatest token that it puts in; 0 where it puts in none."""
@@ -93,6 +107,13 @@ class Augmentation(Record):
     def examples() -> Iterator[Example]:
         """Rows of parameters and shapes that must be accepted, or refused with a code."""
         yield from ()
+
+
+def show(value: Any) -> str:
+    """A parameter's value as a spec has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(show, value))}]"
+    return f"{value:g}"
 
 
 class MapChange(Augmentation, moves=True):

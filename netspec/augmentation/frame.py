@@ -66,6 +66,8 @@ class Pad(Augmentation, type="Pad", moves=True):
     Boxes shrink with it. Every sample gets it: `probability` stays 1, since sizes must agree.
     """
 
+    neutral = {"width": 0}
+
     width: int = param(ge=0, le=1024, doc="pixels on each side")
     fill: float = param(default=0.0, ge=0, le=255, doc="value of the border")
 

@@ -78,6 +78,8 @@ class Scale(Placed, type="Scale"):
     y(p) = x(p / f),  f even in factor
     """
 
+    neutral = {"factor": (1, 1)}
+
     factor: Range = param(default=(0.8, 1.2), gt=0, doc="least and greatest factor")
 
     def map(self, draw: "Draw", size: tuple[int, int]) -> "Map":
@@ -122,6 +124,8 @@ class Affine(Placed, type="Affine"):
 
     Parts that are left out leave the image as it is.
     """
+
+    neutral = {"degrees": 0, "translate": 0, "scale": (1, 1), "shear": 0}
 
     degrees: float = param(default=0.0, ge=0, le=180, doc="greatest angle of the turn")
     translate: float = param(default=0.0, ge=0, le=1, doc="greatest shift, as a share of the size")

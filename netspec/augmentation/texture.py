@@ -25,6 +25,8 @@ class Sharpen(ImageChange, type="Sharpen"):
     The outermost pixels stay as they are.
     """
 
+    neutral = {"amount": (0, 0)}
+
     amount: Range = param(
         default=(0.0, 1.0), ge=0, doc="least and greatest share of the details that is added"
     )
@@ -69,6 +71,8 @@ class Noise(ImageChange, type="Noise"):
 
     y = x + s n,  n normal,  s even in std
     """
+
+    neutral = {"std": (0, 0)}
 
     std: Range = param(
         default=(0.0, 10.0),

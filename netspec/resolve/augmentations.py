@@ -2,7 +2,7 @@
 the section and the types that a spec may name; out: records, or findings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from netspec import augmentation
 from netspec.augmentation.definition import Augmentation
@@ -13,7 +13,7 @@ from netspec.resolve.read_record import as_text, read_record
 from netspec.resolve.sections.train import AugmentWords
 from netspec.syntax.located import Located
 
-__all__ = ["in_types", "read_augmentations"]
+__all__ = ["entries_of", "in_types", "read_augmentations", "read_entry"]
 
 Found = tuple[Augmentation, ...]
 ELSEWHERE = {
@@ -30,14 +30,18 @@ ELSEWHERE = {
 
 def read_augmentations(section: Located, known: Vocabulary, diagnostics: Diagnostics) -> Found:
     """The changes of `train:`, in order; entries that cannot be read are reported and left out."""
-    body = section.get("augment")
-    if body is None or body.value is None or body.value == []:
-        return ()
-    entries = body.items if isinstance(body.value, list) else [body]
     found: list[Augmentation] = []
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(entries_of(section)):
         found += read_entry(entry, f"train.augment[{number}]", known, diagnostics)
     return tuple(found)
+
+
+def entries_of(section: Located) -> Sequence[Located]:
+    """The entries of `train.augment`, of which one may stand alone."""
+    body = section.get("augment")
+    if body is None or body.value is None:
+        return ()
+    return body.items if isinstance(body.value, list) else (body,)
 
 
 def read_entry(entry: Located, where: str, known: Vocabulary, diagnostics: Diagnostics) -> Found:

@@ -7,7 +7,7 @@ where it normalises them.
 
 from collections.abc import Container, Mapping
 
-from netspec.diagnostics.model import Diagnostics
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
 from netspec.frozen_classes import frozen, replace_fields
 from netspec.ir.graph import Graph, Input, Node, Value
 from netspec.ir.layer import Layer
@@ -65,6 +65,29 @@ def entry(body: Located) -> Entry:
     )
 
 
+def all_named(entries: tuple[Entry, ...], diagnostics: Diagnostics) -> bool:
+    """Whether one entry at most is without a name; NS203 where others would be called loss, too."""
+    unnamed = [each for each in entries if each.body.mapping["name"].span is each.body.span is not None]
+    for second in unnamed[1:]:
+        type_ = second.body.get("type")
+        word = type_.text if type_ is not None else "TYPE"
+        fact = f"{len(unnamed)} entries of train.loss have no name, and are all called loss"
+        note = f"`{{name: {word.lower()}, type: {word}}}` gives it one of its own"
+        first = unnamed[0].body.span
+        diagnostics.add(
+            Diagnostic(
+                "NS203",
+                fact,
+                second.body.span,
+                "so is this",
+                notes=(note,),
+                others=(Label(first, "called loss"),) if first else (),
+            )
+        )
+        return False
+    return True
+
+
 def with_heads(
     resolved: Resolved,
     graph: Graph,
@@ -79,6 +102,8 @@ def with_heads(
     types: those of the graph's values. NS682: an entry lists no bottoms, and there are several
     outputs.
     """
+    if not all_named(entries, diagnostics):
+        return graph
     heads = Heads(resolved, graph, types, diagnostics)
     drafts = {each: made for each in entries if (made := heads.draft(each)) is not None}
     if diagnostics.failed:

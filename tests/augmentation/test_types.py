@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from netspec import augmentation
+from netspec.augmentation.audio import SpecAugment
 from netspec.augmentation.definition import Augmentation
+from netspec.augmentation.frame import Crop
 from netspec.augmentation.kernels.batch import Batch
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.mixing import Mix
@@ -117,6 +119,28 @@ def test_probability_zero_changes_nothing(cls: type[Augmentation]) -> None:
         return
     batch = samples(cls, sizes(row.bottoms[0]))
     torch.testing.assert_close(value(run(change, batch, draws())).double(), value(batch).double())
+
+
+@pytest.mark.parametrize(("cls", "row"), ACCEPTED, ids=name)
+def test_what_is_said_to_change_nothing_changes_nothing(cls: type[Augmentation], row: Example) -> None:
+    batch = samples(cls, sizes(row.bottoms[0]))
+    before = value(batch).double()
+    change = made(cls, row)
+    assert not change.judge_still()
+    for other in (change.replace(**cls.neutral), change.replace(probability=0.0)):
+        if not isinstance(other, Mix) and (other.judge_still() or (cls.neutral and other.probability)):
+            assert other.judge_still()
+            torch.testing.assert_close(value(run(other, batch, draws())).double(), before, atol=2e-3, rtol=0)
+
+
+def test_bands_without_width_or_number_hide_nothing() -> None:
+    batch = samples(SpecAugment, [20, 30])
+    for words in ({"frequency": 0, "time": 0}, {"bands": 0, "stretches": 0}, {"bands": 0, "time": 0}):
+        change = SpecAugment(**words)
+        assert "every draw is the identity" in change.judge_still()
+        assert torch.equal(value(run(change, batch, draws())), value(batch))
+    assert not SpecAugment(bands=0).judge_still()
+    assert not Crop(size=64, probability=0.0).judge_still()  # it fits any picture into its frame
 
 
 @pytest.mark.parametrize("cls", augmentation.every(), ids=name)

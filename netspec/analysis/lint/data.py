@@ -1,5 +1,5 @@
 """NS418: files of training that are not where the spec says. Asks whether they are there; opens
-none.
+none. NS432, NS433: words and changes that do nothing.
 """
 
 import os
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from netspec.allowed_paths import reachable
 from netspec.analysis.lint.view import Found, Lint, View
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.record import as_written
+from netspec.resolve.augmentations import entries_of, read_entry
 from netspec.resolve.sections.train import SOURCES, DataSection
 from netspec.syntax.located import Located, plain
 from netspec.syntax.paths import find_zoo
@@ -115,4 +116,16 @@ def paths(train: Located | None) -> Iterator[Located]:
                 yield item
 
 
-LEARNING: tuple[Lint, ...] = (absent, idle_words)
+def still_changes(view: View) -> Iterator[Found]:
+    """NS433: an entry of `train.augment` that leaves every sample as it is."""
+    section = view.resolved.spec.section("train")
+    for number, entry in enumerate(entries_of(section) if section is not None else ()):
+        made = read_entry(entry, "train.augment", view.resolved.vocabulary, Diagnostics())
+        still = [f"{each.type}, {why}" for each in made if (why := each.judge_still())]
+        if not made and isinstance(entry.value, dict) and entry.get("type") is None:
+            still = ["no change is named, every sample stays as it is"]
+        for fact in still:
+            yield Found(None, Diagnostic("NS433", f"augment[{number}]: {fact}", entry.span))
+
+
+LEARNING: tuple[Lint, ...] = (absent, idle_words, still_changes)
