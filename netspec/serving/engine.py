@@ -106,7 +106,9 @@ class Model:
             options = None
             if sum(array.nbytes for array in inputs.values()) > LARGE:
                 options = give_back(self.device)
-            return dict(zip(outputs, self.session.run(list(outputs), dict(inputs), options), strict=True))
+            # Bytes of a request lie anywhere: what is run is aligned here, so that no request is copied as a whole.
+            fed = {name: array if array.flags.aligned else array.copy() for name, array in inputs.items()}
+            return dict(zip(outputs, self.session.run(list(outputs), fed, options), strict=True))
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             # With every size but the batch fixed, checked inputs can be at fault only by value,
             # which is always InvalidArgument.

@@ -27,10 +27,7 @@ class Place(NamedTuple):
     def take(self, body: bytes, end: int) -> "np.ndarray":
         import numpy as np
 
-        array = np.frombuffer(body, self.dtype, self.size, end + self.begin).reshape(self.shape)
-        if array.flags.aligned:
-            return array
-        return array.copy()
+        return np.frombuffer(body, self.dtype, self.size, end + self.begin).reshape(self.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Limits:
     max_batch: int = limit(64, "rows", "Rows of one run; more are split where rows stay apart, else refused.")
     max_elements: int = limit(16 * MIB, "numbers", "Numbers that go into one run, all inputs together.")
     max_body: int = limit(64 * MIB, "bytes", "Size of a request's body, inflated; beyond, 413.")
+    max_message: int = limit(16 * MIB, "bytes", "Size of a message over gRPC; beyond, RESOURCE_EXHAUSTED.")
     max_bodies: int = limit(256 * MIB, "bytes", "Size of all bodies in flight; beyond, 503 at once.")
     max_json: int = limit(4 * MIB, "values", "Values in the JSON of a request; more go as binary tensors.")
     max_answer: int = limit(256 * MIB, "bytes", "Size of the tensors of one answer; beyond, 413.")

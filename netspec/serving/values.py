@@ -206,7 +206,7 @@ def _narrow(name: str, datatype: str, given: "np.ndarray") -> "np.ndarray":
 
 
 def from_binary(name: str, datatype: str, shape: Sequence[int], data: memoryview) -> "np.ndarray":
-    """An array from its bytes, without a copy where they are aligned. Raises RequestError where
+    """An array from its bytes, where they lie, aligned or not. Raises RequestError where
     their number does not fit.
     """
     import numpy as np
@@ -224,7 +224,7 @@ def from_binary(name: str, datatype: str, shape: Sequence[int], data: memoryview
     if datatype == "BOOL":  # any byte but 0 is true
         return np.frombuffer(data, dtype="uint8").astype(bool).reshape(shape)
     array = np.frombuffer(data, dtype=dtype).reshape(shape)
-    return np.require(array, dtype=NUMPY_TYPES[datatype], requirements=["C", "A"])
+    return np.require(array, dtype=NUMPY_TYPES[datatype], requirements="C")
 
 
 def split_bytes(name: str, count: int, data: memoryview) -> list[memoryview]:

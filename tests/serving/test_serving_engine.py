@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from netspec.diagnostics import SpecError
 from netspec.serving import protocol, values
 from netspec.serving.classification import classify
 from netspec.serving.engine import open_model
+from netspec.serving.heads import Place
 from netspec.serving.predict import run_once
 from netspec.serving.tensors import RequestError, TensorInfo, batch_symbol, check_inputs
 from netspec.serving.values import from_json, from_text
@@ -93,6 +95,26 @@ def test_a_small_file_is_loaded_for_one_thread_too(models, monkeypatch):
             model = open_model(path, "cpu", threads, allow_uncertified=True, alone=True)
         assert (model.alone is not None) is twice, (threads, copied, outside)
     assert open_model(path, "cpu", allow_uncertified=True).alone is None
+
+
+def test_numbers_are_run_where_they_lie_or_aligned(models):
+    """Bytes of a request begin anywhere in it: they are no copy before the run, which gets an aligned one."""
+    data = random(3, 5, 1, 28, 28)
+    body = b"x" + data.tobytes()
+    lying = values.from_binary("data", "FP32", data.shape, memoryview(body)[1:])
+    known = Place("data", "<f4", data.shape, data.size, 0).take(body, 1)
+    whole = np.frombuffer(body, np.uint8)
+    assert np.shares_memory(lying, whole) and np.shares_memory(known, whole)
+    assert not lying.flags.aligned and not known.flags.aligned
+
+    class Noting:
+        def run(self, names, fed, options):
+            assert fed["data"].flags.aligned
+            return model.session.run(names, fed, options)
+
+    model = open_model(models / "lenet.onnx", "cpu", allow_uncertified=True)
+    found = replace(model, session=Noting()).run({"data": lying}, ["prob"])
+    np.testing.assert_array_equal(found["prob"], model.run({"data": data}, ["prob"])["prob"])
 
 
 def test_axes_0_of_different_symbols_are_not_joined():

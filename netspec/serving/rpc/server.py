@@ -91,7 +91,7 @@ class Rpc:
 
         limits = self.service.gate.limits
         options = {
-            "grpc.max_receive_message_length": limits.max_body,
+            "grpc.max_receive_message_length": limits.max_message,
             "grpc.max_send_message_length": -1,
             "grpc.max_concurrent_streams": STREAMS,
             "grpc.http2.lookahead_bytes": UNASKED,
@@ -135,26 +135,27 @@ class Rpc:
         return found
 
     async def respond(
-        self, name: str, call: Callable[[bytes, Any], Awaitable[bytes]], requests: Any, context: Any
+        self, name: str, call: Callable[[bytes, Any], Awaitable[bytes]], _requests: Any, context: Any
     ) -> bytes:
         """The answer of a call that takes one message, noted in the log; or a status."""
         request, begun = make_request(name, context), time.perf_counter()
         response = Response(499)  # the client went away
         try:
             self.admit(request)
-            request.body = b"" if name in EMPTY else await self.read(requests)
+            request.body = b"" if name in EMPTY else await self.read(context)
             response = Response(200, await call(request.body, context))
             return response.body
+        # What is raised holds its frames, and so the body: only its words outlive this.
         except RequestError as error:
+            refusal = RequestError(str(error), error.status, error.details)
             response = Response(error.status)
-            await abort(context, error)
-            raise
         except Exception as error:
-            response = Response(500)
-            await abort(context, report_bug(error))
-            raise
+            refusal, response = report_bug(error), Response(500)
         finally:
             self.note(request, response, begun)
+        request.body = b""
+        await abort(context, refusal)
+        raise refusal
 
     def admit(self, request: Request) -> None:
         if not self.door.admit(request):
@@ -165,10 +166,10 @@ class Rpc:
         bodies may. Raises RequestError (503).
         """
         limits = self.service.gate.limits
-        most = max(1, limits.max_bodies // limits.max_body)
+        most = max(1, limits.max_bodies // limits.max_message)
         if len(self.readers) >= most:
             raise RequestError(
-                f"{most} streams may be open, which is max_bodies / max_body; try again later", 503
+                f"{most} streams may be open, which is max_bodies / max_message; try again later", 503
             )
 
     def note(self, request: Request, response: Response, begun: float) -> None:
@@ -176,23 +177,30 @@ class Rpc:
             name = request.headers.get(b"x-request-id", b"") or token_hex(8).encode()
             self.door.note(request, response, name, time.perf_counter() - begun)
 
-    async def read(self, requests: Any) -> bytes:
+    async def read(self, context: Any) -> bytes:
+        """The message of a call, from its context: the iterator that gRPC hands over beside it stands in
+        a cycle, and so keeps what it gave until the collector comes.
+        """
+        import grpc
+
         seconds = self.service.gate.limits.body_seconds
         try:
             async with asyncio.timeout(seconds):
-                return await self.take(requests)
+                body: bytes = await self.take(context)
         except TimeoutError:
             raise RequestError(f"the message must arrive within {seconds:g} seconds", 408) from None
-        except StopAsyncIteration:
-            raise RequestError("a call of one message must have one") from None
+        if body is grpc.aio.EOF:
+            raise RequestError("a call of one message must have one")
+        return body
 
-    async def take(self, requests: Any) -> bytes:
+    async def take(self, context: Any) -> Any:
         """The next message. Its size is known once it is here: until then it counts, among the bodies in
-        flight, as the largest that it may be, and waits where others that are being read leave no room.
+        flight, as twice the largest that it may be, for gRPC has it in pieces too as it hands it over, and
+        waits where others that are being read leave no room.
         Raises RequestError (503) where those that were read leave none.
         """
         gate = self.service.gate
-        most = min(gate.limits.max_body, gate.limits.max_bodies)
+        most = min(2 * gate.limits.max_message, gate.limits.max_bodies)
         async with self.room:
             while not gate.reserve(most):
                 if not self.reading:
@@ -200,13 +208,12 @@ class Rpc:
                 await self.room.wait()
             self.reading += 1
         try:
-            body: bytes = await anext(requests)
+            return await context.read()
         finally:
             gate.release(most)
             self.reading -= 1
             async with self.room:
                 self.room.notify()
-        return body
 
     async def refuse(self, name: str, _body: bytes, _context: Any) -> bytes:
         raise RequestError(f"{name}: this server has no {REFUSED[name]}", 501)
@@ -240,19 +247,19 @@ class Rpc:
         service = self.service
         with service.gate.hold(len(body)):
             most = service.gate.limits.max_json
-            message = await service.work(len(body), lambda: read_message(body, most))
+            message, raw = await service.work(len(body), lambda: read_message(body, most))
             entry = service.repository.find(message.model_name, message.model_version or None)
             with Asked(entry):
                 entry.batcher.check_room()
                 return await service.infer_with(
-                    entry, len(body), lambda: read_tensors(message, entry.model),
+                    entry, len(body), lambda: read_tensors(message, raw, entry.model),
                     lambda asked, outputs: wrap(
                         write_message(entry.name, entry.version, asked, outputs, entry.model)
                     ).SerializeToString(),
                     patience,
                 )  # fmt: skip
 
-    async def stream(self, requests: Any, context: Any) -> AsyncIterator[bytes]:
+    async def stream(self, _requests: Any, context: Any) -> AsyncIterator[bytes]:
         """Answers in the order of their requests; one that is refused is told so in its place."""
         request, begun = make_request("ModelStreamInfer", context), time.perf_counter()
         try:
@@ -261,7 +268,7 @@ class Rpc:
         except RequestError as error:
             await abort(context, error)
         queue: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(AHEAD)
-        reader = asyncio.get_running_loop().create_task(self.read_ahead(requests, queue))
+        reader = asyncio.get_running_loop().create_task(self.read_ahead(context, queue))
         self.readers.add(reader)
         reader.add_done_callback(self.readers.discard)
         status = 499
@@ -277,11 +284,14 @@ class Rpc:
                     left.cancel()
             self.note(request, Response(status), begun)
 
-    async def read_ahead(self, requests: Any, queue: "asyncio.Queue[asyncio.Task[bytes] | None]") -> None:
+    async def read_ahead(self, context: Any, queue: "asyncio.Queue[asyncio.Task[bytes] | None]") -> None:
+        import grpc
+
         loop = asyncio.get_running_loop()
         try:
-            async for body in requests:
+            while (body := await context.read()) is not grpc.aio.EOF:
                 await queue.put(loop.create_task(self.answer(body)))
+                del body
         finally:
             await queue.put(None)
 

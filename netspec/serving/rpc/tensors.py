@@ -3,14 +3,14 @@ ModelInferResponse. What fits and what does not is protocol.py's to say, as for 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netspec.serving.answers import wanted_tensors
 from netspec.serving.engine import Model
 from netspec.serving.protocol import Inference, read_inference
 from netspec.serving.rpc.messages import message_class
-from netspec.serving.rpc.wire import check_parts
+from netspec.serving.rpc.wire import check_parts, set_aside
 from netspec.serving.tensors import RequestError
 from netspec.serving.values import decode_texts, from_binary, from_json, split_bytes, to_binary
 
@@ -28,18 +28,21 @@ CONTENTS = {
 }  # fmt: skip
 
 
-def read_message(body: bytes, most: int) -> Any:
-    """A ModelInferRequest; most: values that its contents may hold one by one. Raises RequestError."""
+def read_message(body: bytes, most: int) -> tuple[Any, Sequence[memoryview]]:
+    """A ModelInferRequest, and its raw tensors, as they lie in the body; most: values that its contents
+    may hold one by one. Raises RequestError.
+    """
     from google.protobuf.message import DecodeError
 
     check_parts(body, most)
+    rest, raw = set_aside(body)
     try:
-        return message_class("ModelInferRequest").FromString(body)
+        return message_class("ModelInferRequest").FromString(rest), raw
     except DecodeError as error:
         raise RequestError("the message must be a ModelInferRequest: it cannot be decoded") from error
 
 
-def read_tensors(message: Any, model: Model) -> Inference:
+def read_tensors(message: Any, raw: Sequence[memoryview], model: Model) -> Inference:
     """The request that fits the model. Raises RequestError."""
     request = {
         "id": message.id or None,
@@ -47,7 +50,7 @@ def read_tensors(message: Any, model: Model) -> Inference:
         "inputs": [describe_tensor(each) for each in message.inputs],
         "outputs": [describe_output(each) for each in message.outputs],
     }
-    return read_inference(request, MessageTensors(message), model)
+    return read_inference(request, MessageTensors(message, raw), model)
 
 
 def describe_tensor(tensor: Any) -> dict[str, Any]:
@@ -73,8 +76,8 @@ def read_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class MessageTensors:
-    """Where the values of a message's inputs are: all in raw_input_contents, in the order of the
-    inputs, or each in its own contents.
+    """Where the values of a message's inputs are: all in its raw tensors, in the order of the inputs, or
+    each in its own contents.
     """
 
     words: Mapping[str, tuple[str, ...]] = {
@@ -83,8 +86,8 @@ class MessageTensors:
         "output": ("classification",),
     }
 
-    def __init__(self, message: Any) -> None:
-        self.raw = message.raw_input_contents
+    def __init__(self, message: Any, raw: Sequence[memoryview]) -> None:
+        self.raw = raw
         self.contents = {each.name: each.contents for each in message.inputs if each.HasField("contents")}
         self.places = {each.name: number for number, each in enumerate(message.inputs)}
         self.binary = bool(self.raw)
@@ -110,7 +113,7 @@ class MessageTensors:
                 f"the message must have contents for each input, or raw_input_contents for all"
                 f" {len(self.places)}: it has {len(self.raw)} of these"
             )
-        return memoryview(self.raw[self.places[name]])
+        return self.raw[self.places[name]]
 
     def take_contents(self, name: str, tensor: Mapping[str, Any]) -> "np.ndarray":
         field = CONTENTS.get(tensor["datatype"])

@@ -1,16 +1,17 @@
-"""How much stands in a message, counted before it is read: in, the bytes of a ModelInferRequest; out,
-nothing, or a RequestError. An empty part takes two bytes, as a message in memory fifty times that.
+"""How much stands in a message, counted before it is read, and where its raw tensors lie: in, the bytes of
+a ModelInferRequest; out, these places, or a RequestError. An empty part takes two bytes, as a message in
+memory fifty times that; a raw tensor would be copied twice.
 """
 
 from collections.abc import Iterator
 
 from netspec.serving.tensors import RequestError
 
-__all__ = ["check_parts"]
+__all__ = ["check_parts", "set_aside"]
 
 # Inputs, outputs, parameters, sizes and all else that is not a tensor's content.
 PARTS = 4096
-INPUTS, SHAPE, CONTENTS = 5, 3, 5
+INPUTS, RAW, SHAPE, CONTENTS = 5, 7, 3, 5
 WIDE = {6: 4, 7: 8}
 STRINGS = 8
 GOES_ON = bytes(range(128, 256))
@@ -36,14 +37,26 @@ def check_parts(body: bytes, most: int) -> None:
         raise RequestError(f"{words}; large tensors go as raw_input_contents", 413)
 
 
+def set_aside(body: bytes) -> tuple[bytes, list[memoryview]]:
+    """A message that was counted, without its raw_input_contents, and these as they lie in it."""
+    whole, rest, raw, at = memoryview(body), list[memoryview](), list[memoryview](), 0
+    for number, kind, begin, end in read_fields(body, 0, len(body)):
+        if (number, kind) == (RAW, BYTES):
+            raw.append(whole[begin:end])
+        else:
+            rest.append(whole[at:end])
+        at = end
+    return b"".join(rest), raw
+
+
 def count_parts(body: bytes, most: int) -> tuple[int, int]:
     """So many as there are, or more than there may be."""
     parts = values = 0
-    for number, begin, end in read_fields(body, 0, len(body)):
+    for number, _, begin, end in read_fields(body, 0, len(body)):
         parts += 1
-        for inner, start, stop in read_fields(body, begin, end if number == INPUTS else begin):
+        for inner, _, start, stop in read_fields(body, begin, end if number == INPUTS else begin):
             parts += 1 + (inner == SHAPE) * (stop - start)
-            for kind, first, last in read_fields(body, start, stop if inner == CONTENTS else start):
+            for kind, _, first, last in read_fields(body, start, stop if inner == CONTENTS else start):
                 values += count_values(body[first:last], kind)
                 if values > most:
                     return parts, values
@@ -63,8 +76,8 @@ def count_values(data: bytes, kind: int) -> int:
     return max(1, len(data.translate(None, GOES_ON)))  # each number ends with a byte below 128
 
 
-def read_fields(body: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The number of each field of a message, and where its bytes lie."""
+def read_fields(body: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """The number and kind of each field of a message, and where its bytes lie."""
     while at < end:
         tag, at = read_varint(body, at)
         kind = tag & 7
@@ -80,7 +93,7 @@ def read_fields(body: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]
             raise WireError(f"a field of kind {kind}")
         if at > end:
             raise WireError("a field ends behind the end")
-        yield tag >> 3, begin, at
+        yield tag >> 3, kind, begin, at
 
 
 def read_varint(body: bytes, at: int) -> tuple[int, int]:
