@@ -90,7 +90,7 @@ def draft_arrays(sections: Mapping[str, DataSection], path: Path) -> Draft:
         return "\n".join([*lines, *tail(look, task, counted, where, labels)]) + "\n"
 
     said = f"{task.tally()}, {trained_on(counted):,} samples to train on"
-    return Draft(text, task.named(), said)
+    return Draft(text, task.file_names(), said)
 
 
 def look_at(source: Source) -> Look:

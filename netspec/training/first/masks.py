@@ -92,7 +92,7 @@ def draft_masks(sections: Mapping[str, DataSection], path: Path, showing: Showin
     """
     own = "train" if "train" in sections else next(iter(sections))
     colors = find_colors(open_sections({own: sections[own]}, path)[own])
-    sections = {role: colored(section, colors) for role, section in sections.items()}
+    sections = {role: call_classes(section, colors) for role, section in sections.items()}
     parts = open_sections(sections, path)
     with showing(sum(map(len, parts.values()))) as tick:
         found = take_inventory(parts, tick=tick)
@@ -148,7 +148,7 @@ def find_colors(source: object) -> tuple[tuple[int, ...], ...]:
     return tuple(color for color, _ in counts.most_common())
 
 
-def colored(section: DataSection, colors: Sequence[tuple[int, ...]]) -> DataSection:
+def call_classes(section: DataSection, colors: Sequence[tuple[int, ...]]) -> DataSection:
     named = {f"class{i}": list(color) for i, color in enumerate(colors)}
     return section.replace(colors=named) if named else section
 

@@ -68,8 +68,8 @@ def draft_pictures(sections: Mapping[str, DataSection], path: Path, showing: Sho
     if found.copies:
         copies = "1 image is a copy" if found.copies == 1 else f"{found.copies:,} images are copies"
         notes = (f"{copies} of another: netspec data {path} --json lists them",)
-    said = f"{task.tally()}, {trained_on(counted_of(found)):,} images to train on"
-    return Draft(text, task.named(), said, notes, found.findings)
+    said = f"{task.tally()}, {trained_on(count_samples(found)):,} images to train on"
+    return Draft(text, task.file_names(), said, notes, found.findings)
 
 
 def spec_text(found: Survey, name: str, where: str, labels: str, task: Task | None = None) -> str:
@@ -85,7 +85,7 @@ def spec_text(found: Survey, name: str, where: str, labels: str, task: Task | No
     return "\n".join([*lines, *tail(found, where, labels, task)]) + "\n"
 
 
-def counted_of(found: Survey) -> Counted:
+def count_samples(found: Survey) -> Counted:
     return Counted(found.whole, found.roles, max(found.counts, default=found.total))
 
 
@@ -135,7 +135,7 @@ def convolve(short: int) -> Iterator[str]:
 
 
 def tail(found: Survey, where: str, labels: str, task: Task) -> Iterator[str]:
-    counted = counted_of(found)
+    counted = count_samples(found)
     batch = max(1, min(64, found.total // 4))
     yield from data(task, counted, labels, lambda part: f"{where}, split: {part}, batch_size: {batch}")
     yield from augment(found)

@@ -133,7 +133,7 @@ def draft_rows(words: TableWords, sections: Mapping[str, DataSection], path: Pat
         return rows_text(name, task, counted, width, words_of(words.section, seen), labels, words)
 
     said = f"{task.tally()}, {trained_on(counted):,} rows to train on"
-    return Draft(text, task.named(), said, (), source.remarks())
+    return Draft(text, task.file_names(), said, (), source.remarks())
 
 
 def rows_text(

@@ -54,7 +54,7 @@ def draft_sequences(sections: Mapping[str, DataSection], path: Path) -> Draft:
         return "\n".join([*lines, *tail(task, counted, words_of(section, seen), labels, alphabet)]) + "\n"
 
     said = f"{task.tally()}, {trained_on(counted):,} sequences to train on"
-    return Draft(text, task.named(), said)
+    return Draft(text, task.file_names(), said)
 
 
 def find_alphabet(path: Path) -> str:

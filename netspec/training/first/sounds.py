@@ -68,7 +68,7 @@ def draft_sounds(sections: Mapping[str, DataSection], path: Path) -> Draft:
         return "\n".join([*lines, *tail(found, words_of(section, seen), labels)]) + "\n"
 
     said = f"{found.task.tally()}, {trained_on(found.counted):,} sounds to train on"
-    return Draft(text, found.task.named(), said)
+    return Draft(text, found.task.file_names(), said)
 
 
 def survey_sounds(sections: Mapping[str, DataSection], folder: Path) -> SoundSurvey:

@@ -52,7 +52,7 @@ class Task(ABC):
         """The outputs' section. labels: the file of class names."""
         yield "output: prob"
 
-    def named(self) -> tuple[str, ...]:
+    def file_names(self) -> tuple[str, ...]:
         """Names for the file of labels."""
         return ()
 
@@ -71,7 +71,7 @@ class Classes(Task):
     def most(self) -> int | None:  # type: ignore[override]
         return max(self.counts, default=None)
 
-    def named(self) -> tuple[str, ...]:
+    def file_names(self) -> tuple[str, ...]:
         return self.names
 
     def say(self, what: str) -> str:
@@ -127,7 +127,7 @@ class Several(Task):
     def output(self, labels: str) -> Iterator[str]:
         return Classes(self.names, ()).output(labels)
 
-    def named(self) -> tuple[str, ...]:
+    def file_names(self) -> tuple[str, ...]:
         return self.names
 
     def losses(self) -> Iterator[str]:
