@@ -285,13 +285,13 @@ SPECIFIC = {
 
 def json_type(value: Any) -> str:
     """The JSON type of a node's value: a number without a fraction is an integer, as JSON Schema
-    counts; infinity and NaN, which JSON lacks, are text.
+    counts; infinity and NaN, which JSON lacks, are text, and so is what 32 bits take for infinite.
     """
     if isinstance(value, bool):
         return "boolean"
+    if is_not_finite(value):
+        return "string"
     if isinstance(value, float):
-        if is_not_finite(value):
-            return "string"
         if value.is_integer():
             return "integer"
         return "number"

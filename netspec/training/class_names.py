@@ -149,7 +149,9 @@ def learned_names(run: Path) -> list[str]:
         numbers = read_object(read_bytes(path, [run], BYTES + 1))
         for name in numbers:
             member(numbers, name, int)
-    except (OSError, JsonError) as error:
+    except OSError as error:
+        raise fail("NS707", error.strerror or str(error), path=str(path)) from error
+    except JsonError as error:
         raise fail("NS707", f"it is not a map from names to numbers: {error}", path=str(path)) from error
     names = sorted(numbers, key=lambda name: numbers[name])
     if [numbers[name] for name in names] != list(range(len(names))):

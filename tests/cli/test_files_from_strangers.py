@@ -8,6 +8,7 @@ import socket
 import sys
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ def codes(*words: str) -> list[str]:
     result = CliRunner().invoke(group, list(words), standalone_mode=False)
     if result.exception is not None and not isinstance(result.exception, SpecError):
         raise AssertionError(f"{words}: {result.exception!r}") from result.exception
-    raised = [d.code for d in result.exception.diagnostics] if isinstance(result.exception, SpecError) else []
+    told = result.exception.diagnostics if isinstance(result.exception, SpecError) else ()
+    raised = [d.code for d in told]
+    assert "[Errno" not in result.output + str([(d.fact, d.notes) for d in told]), "a number for a reason"
     return raised + re.findall(r"\[(NS\d{3})\]", result.output)
 
 
@@ -327,7 +330,7 @@ def test_a_soft_link_inside_a_file_is_fine(folder: Path) -> None:
     with h5py.File("d.h5", "w") as file:
         file["g/deep"] = np.ones((8, 4), np.float32)
         file["x"] = h5py.SoftLink("/g/deep")
-        file["y"] = np.zeros(8, np.int64)
+        file["y"] = np.arange(8) % 2
     spec = HEAD + LAYERS + NPZ.replace("npz, path: d.npz", "hdf5, path: d.h5") + SOLVER
     (folder / "net.yaml").write_text(spec, encoding="utf-8")
     assert codes("train", "net.yaml", "--run", "r", "--quiet") == []
@@ -535,6 +538,22 @@ def test_damaged_json_in_a_run_is_a_finding(folder: Path, name: str, content: by
             words,
             found,
         )
+
+
+def test_a_file_of_a_run_that_is_a_link_outside_is_said_where_it_leads(folder: Path) -> None:
+    run = trained(folder)
+    for name in ("run.json", "classes.json", "log.jsonl", "spec.yaml"):
+        kept = (run / name).read_bytes() if (run / name).exists() else b"{}"
+        (folder.parent / "outside" / name).write_bytes(kept)
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to(f"../../outside/{name}")
+        found = [
+            codes(*words)
+            for words in (("export", "run", "--no-certify"), ("see", "curves", "run"), ("runs", "."))
+        ]
+        assert any(found) and set(chain(*found)) <= {"NS683", "NS707", "NS755"}, (name, found)
+        (run / name).unlink()
+        (run / name).write_bytes(kept)
 
 
 # --- writing ---

@@ -73,6 +73,16 @@ def test_check_says_it(number: str) -> None:
     assert {d.code for d in check_source(Source("net.yaml", inside))} == {"NS109"}
 
 
+def test_a_size_that_32_bits_take_for_infinite_is_no_letter() -> None:
+    """JSON Schema sees such a number as text, as it sees infinity: the two checks disagreed, a bug in netspec (NS901)."""
+    for size, said in ((10**39, "one of 40 digits is more than 2147483647"), (-(10**39), "is neither")):
+        text = (
+            f"layers:\n  - {{name: a, type: Input, shape: {{dim: [1, {size}]}}}}\n  - {{name: r, type: ReLU}}"
+        )
+        (found,) = check_source(Source("net.yaml", text))
+        assert found.code == "NS109" and said in found.fact
+
+
 @pytest.mark.parametrize("number", ["4294967297", "4294967296", "18446744073709551617", "-1"])
 def test_import_says_it(number: str, tmp_path: Path) -> None:
     text = 'input: "data" input_shape { dim: 1 dim: 4 } layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" '

@@ -183,6 +183,16 @@ def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record
     agree()
 
 
+@each("cls", records(), lambda cls: cls.__qualname__)
+def test_of_numbers_that_no_field_holds_own_check_and_schema_say_the_same(cls: type[Record]) -> None:
+    schema = {"type": "object", **cls.schema()}
+    for key in schema["properties"]:
+        for number in (10**39, -(10**303), 2.0**128, float("inf")):
+            for value in (number, [number], {"dim": [number]}):
+                body = place({key: value})
+                assert accepted(cls, body) == (not [*own_faults(schema, as_json(body))]), (key, value)
+
+
 @each("cls", TYPES, lambda cls: cls.type)
 def test_names_of_the_shorthand_are_unique_in_a_layer(cls: type[Any]) -> None:
     spellings = [spelling for declared in cls.params.values() for spelling in (declared.name, *declared.pair)]

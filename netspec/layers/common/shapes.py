@@ -6,6 +6,7 @@ from typing import Any
 
 from netspec.ir.dims import Size, symbol
 from netspec.ir.rule import RuleError
+from netspec.kinds import GREATEST
 from netspec.record import Bounds, Kind, Record, Reject, kind_of, param
 
 __all__ = ["BlobShape", "BlobShapes", "sizes"]
@@ -60,4 +61,8 @@ def size_of(dim: int | str, at: str) -> Size:
     # a text may be written without quotes: true is a mistake, not a letter
     if isinstance(dim, str) and dim.isidentifier() and dim not in ("true", "false"):
         return symbol(dim)
-    raise RuleError("NS109", f"a size is a positive integer or a letter such as N: {dim} is neither", at=at)
+    if isinstance(dim, str) and dim.isdecimal():
+        why = f"one of {len(dim)} digits is more than {GREATEST}"
+    else:
+        why = f"{dim} is neither"
+    raise RuleError("NS109", f"a size is a positive integer or a letter such as N: {why}", at=at)

@@ -3,9 +3,10 @@ no graph and no number of any net.
 """
 
 import re
-from math import isfinite, isnan
+from math import isfinite
 from typing import Any, Literal
 
+from netspec.kinds import is_not_finite
 from netspec.record import Bounds, Kind, Record, Reject, param
 
 __all__ = [
@@ -34,7 +35,8 @@ FACTORS = {
     "ms": 1e-3,
     "s": 1.0,
 }
-NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)? ?"
+NUMBER = r"([0-9]{1,100}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})? ?"
+"""Finite in any unit."""
 PREFIX = "(k|M|G|T|Ki|Mi|Gi|Ti)?"
 # Python's $ matches before a last line break too, JSON Schema's does not
 END = r"$(?!\n)"
@@ -87,11 +89,13 @@ class Quantity(Record):
         def read(node: Any, bounds: Bounds) -> float:
             written = isinstance(node.value, str) and re.match(f"^-?{amount}", node.value)
             value = worth(node.value) if written else node.value
+            # what is not finite is a text to the schema
+            endless = is_not_finite(value) and not re.match(f"^-?{amount}", node.text)
             negative = isinstance(node.value, str) and node.value[:1] == "-"
             if (
                 isinstance(value, bool)
                 or not isinstance(value, (int, float))
-                or isnan(value)
+                or endless
                 or not bounds.allow(value)
                 # -0k is no number below 0, but the schema's pattern takes no sign
                 or (negative and bounds.ge is not None)

@@ -78,7 +78,7 @@ def read_entry(run: Path) -> Entry:
         lines = [*read_lines(run)]
         return make_entry(run, record, lines)
     except (OSError, JsonError, TypeError, ValueError, KeyError, AttributeError) as error:
-        return Entry(str(run), ended=f"damaged: {error}"[:100])
+        return Entry(str(run), ended=f"damaged: {getattr(error, 'strerror', None) or error}"[:100])
 
 
 def make_entry(run: Path, record: Mapping[str, Any], lines: list[dict[str, Any]]) -> Entry:
