@@ -311,6 +311,7 @@ CODES: dict[str, Code] = {
     "NS790": Code("values that are no numbers"),
     "NS791": Code("memory ended"),
     "NS771": Code("a loss that weighs the rows of processes unevenly"),
+    "NS772": Code("the first loss is far above guessing", "warning"),
     "NS740": Code("cannot be quantized"),
     "NS741": Code("accuracy drops by more than expected"),
     "NS742": Code("size of the file not as expected"),

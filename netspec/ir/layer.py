@@ -561,6 +561,12 @@ class Layer(Record):
         """
         return None
 
+    def guess(self, *bottoms: Any, **none: Any) -> float | None:
+        """Of a loss: what it is where all scores are 0, as about those of a net that knows nothing.
+        Default: None, it is not known.
+        """
+        return None
+
     def stops_gradient(self, bottom: int) -> bool:
         """Whether a trait says that no gradient reaches a bottom, by its place."""
         return "no_gradient" in self.traits or f"no_gradient.{bottom}" in self.traits

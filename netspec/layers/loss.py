@@ -2,6 +2,7 @@
 HingeLoss.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -151,6 +152,13 @@ class SoftmaxWithLoss(
             return {}
         return {1: x.shape[x.axis(self.axis)]}
 
+    def guess(self, x: TensorType, label: TensorType) -> float | None:
+        classes, divisor = untrace(x.shape[x.axis(self.axis)]), self.divisor()
+        each = divisor in ("VALID", "FULL") or (divisor == "BATCH_SIZE" and label.size == x.batch)
+        if not each or not isinstance(classes, int):
+            return None
+        return math.log(classes)
+
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """The logarithms, the labels as whole numbers, and what each of them weighs."""
         x, label = bottoms
@@ -228,6 +236,14 @@ class SigmoidCrossEntropyLoss(
         x.require_axes(1)
         same(target.size, x.size, "there must be a target for each score", at="bottom.1")
         return SCALAR, TensorType(x.shape)
+
+    def guess(self, x: TensorType, target: TensorType) -> float | None:
+        divisor, targets = self.divisor(), untrace(product(x.shape[1:]))
+        if divisor in ("VALID", "FULL"):
+            return math.log(2)
+        if divisor != "BATCH_SIZE" or not isinstance(targets, int):
+            return None
+        return math.log(2) * targets
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         return Kept((0, 1), own=0 if self.ignore_label is None else bottoms[0].size)

@@ -6,20 +6,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from netspec.data.boxes.annotations import lacking_boxes
-from netspec.data.inventory.oddities import alike, idle_outputs, name_part, rare, standing_together
+from netspec.data.inventory.oddities import alike, name_part, rare, tell_idle_outputs, tell_standing_classes
 from netspec.data.inventory.values import judge_values
 from netspec.data.parts import role_of
 from netspec.data.source import Source, find_origin, spread
 from netspec.data.splits import lacking, lacking_numbers
 from netspec.diagnostics import Diagnostic
-from netspec.diagnostics.render import render
 from netspec.imaging.remarks import Remarks
 from netspec.ir.graph import TypedGraph
 from netspec.training.batches.feeds import Feeds, label_rules, section_of
 from netspec.training.job import TrainingResult
-from netspec.training.progress import Reporter, Silent
 
-__all__ = ["beside", "class_findings", "data_findings", "tell"]
+__all__ = ["beside", "class_findings", "data_findings"]
 
 LOOKED = 32
 """Pictures of a part that are read before the first iteration, evenly over all, where a look through
@@ -40,10 +38,10 @@ def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     if not feeds.own and len({feeds.manner(part).changes for part in feeds.parts()}) == 1:
         yield from judge_values(feeds.parts())
     yield from class_findings(feeds, typed)
-    yield from short_tests(feeds)
+    yield from tell_short_tests(feeds)
 
 
-def short_tests(feeds: Feeds) -> Iterator[Diagnostic]:
+def tell_short_tests(feeds: Feeds) -> Iterator[Diagnostic]:
     """NS668 where `test_iter` ends a test before its data end."""
     most = section_of(feeds.program).solver.test_iter
     for part, source in feeds.parts().items():
@@ -80,10 +78,10 @@ def judge_training_classes(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnost
         yield from alike(source)
         rule = feeds.rules(part, typed).get(source.label or "")
         if rule is not None:
-            yield from idle_outputs(source, rule)
+            yield from tell_idle_outputs(source, rule)
         manner = feeds.manner(part)
         if not manner.ordered:
-            yield from standing_together(source, manner.batch_size)
+            yield from tell_standing_classes(source, manner.batch_size)
         if not weighed and not (section.data is not None and section.data.balance):
             yield from rare(source)
 
@@ -100,15 +98,6 @@ def share_remarks(sources: Iterable[Source]) -> None:
             first = shared.setdefault(origin.name, own)
             first.join(own)
             vars(origin)["noticed"] = first
-
-
-def tell(found: tuple[Diagnostic, ...], progress: Reporter | None) -> tuple[Diagnostic, ...]:
-    """Say findings before the first iteration; those that nobody hears are answered."""
-    if progress is None or type(progress) is Silent:
-        return found
-    if found:
-        progress.say(render(list(found), color=False))
-    return ()
 
 
 def beside(

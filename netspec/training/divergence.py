@@ -15,10 +15,14 @@ from netspec.diagnostics.words import list_briefly
 from netspec.training.optim.solver import ParameterSpec
 from netspec.training.world import World
 
-__all__ = ["LISTED", "Idle", "all_finite", "first_not_finite", "layer_name"]
+__all__ = ["LISTED", "Idle", "all_finite", "first_not_finite", "judge_first_loss", "layer_name"]
 
 LISTED = 4
 """Layers that a message names."""
+TIMES = 10
+"""From which ratio on a first loss is told: fillers that fit their layers keep it below 3."""
+LARGE = 10.0
+"""What an input of values near 1 does not reach."""
 
 
 class Idle:
@@ -88,6 +92,28 @@ class Idle:
             else f"{name} is constant over all samples"
             for name, value in self.first.items()
         )
+
+
+def judge_first_loss(
+    loss: float, guess: float, batch: Mapping[str, Tensor], run: str
+) -> tuple[Diagnostic, ...]:
+    """NS772 where a fresh net's first loss is many times what guessing gives: its scores are far apart
+    before it has learned anything.
+    """
+    if not loss > TIMES * guess:
+        return ()
+    reach = {
+        name: float(value.abs().max())
+        for name, value in batch.items()
+        if value.is_floating_point() and value.ndim > 1 and value.numel()
+    }
+    fact = f"the loss begins at {loss:.4g}, where a net that knows nothing has {guess:.4g}"
+    note = "a smaller weight_filler brings the scores of the fresh net together"
+    far = max(reach, key=lambda name: reach[name], default="")
+    if far and reach[far] > LARGE:
+        note = f"{far} reaches {reach[far]:.4g}: values scaled to about 1 (`scale`, `std_value`, `standardise`) bring the"
+        note += " scores of the fresh net together"
+    return (Diagnostic("NS772", fact, path=run, notes=(note,)),)
 
 
 def first_not_finite(

@@ -85,7 +85,8 @@ class Job:
     tests end it early. average: the average of the weights that is tested and kept. pace: how the
     net runs; judges: paths of the modules of its losses and metrics. sync_batch_norm: whether batch
     normalisation normalises by the rows of all processes. counted: what a sample is called. shard:
-    whether several processes spread weights, gradients and the solver's state over them.
+    whether several processes spread weights, gradients and the solver's state over them. guess: the
+    loss of a net that knows nothing, where it begins as one and that is known.
     """
 
     net: nn.Module
@@ -108,6 +109,7 @@ class Job:
     sync_batch_norm: bool = False
     counted: str = "images"
     shard: bool = False
+    guess: float | None = None
 
     @property
     def max_iter(self) -> int:

@@ -85,7 +85,20 @@ def job_of(
         players=players,
         judges=judges_of(graphs[0], nets.train),
         counted=call_samples(graphs[0], feeds.train),
+        guess=guess_of(graphs[0]),
     )
+
+
+def guess_of(typed: TypedGraph) -> float | None:
+    """The loss of a net whose scores are all alike; None where one of its losses does not know."""
+    total = 0.0
+    for node in typed.graph.nodes:
+        for weight in filter(None, node.loss_weights):
+            guess = node.layer.guess(*typed.bottoms(node))
+            if guess is None:
+                return None
+            total += weight * guess
+    return total or None
 
 
 def call_samples(typed: TypedGraph, source: Source | None) -> str:

@@ -14,11 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.render import render
 from netspec.diagnostics.words import list_briefly
 from netspec.training.device import exact_float32, find_device, move, to_device
-from netspec.training.divergence import LISTED, Idle, all_finite, first_not_finite, layer_name
+from netspec.training.divergence import (
+    LISTED,
+    Idle,
+    all_finite,
+    first_not_finite,
+    judge_first_loss,
+    layer_name,
+)
 from netspec.training.evaluate import evaluate
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TestBatches, TrainingResult
@@ -28,7 +35,7 @@ from netspec.training.observers.chosen import list_observers, make_average
 from netspec.training.observers.judge import Judge
 from netspec.training.observers.observer import Observers, Outcome
 from netspec.training.pace import Pace
-from netspec.training.progress import Reporter, Silent
+from netspec.training.progress import Reporter, Silent, tell
 from netspec.training.run.checkpoint import SOLVER, Checkpoint
 from netspec.training.run.log import Log
 from netspec.training.run.owner import check_room, own
@@ -147,6 +154,7 @@ class Training:
         self.best: dict[str, Any] = {}
         self.outputs: Any = {}
         self.idle, self.last = Idle(), torch.zeros(())
+        self.unheard: tuple[Diagnostic, ...] = ()
 
     def spread_out(self) -> Together:
         """The weights, over all processes where the spec asks for that."""
@@ -213,6 +221,10 @@ class Training:
         """An iteration, and what is due after it."""
         self.iterate()
         i, snapshot = self.team.iteration, self.words.snapshot
+        if i == 1 and self.job.guess is not None and self.team.alone:
+            batch = self.team.learners[0].batch
+            found = judge_first_loss(float(self.last), self.job.guess, batch, str(self.run))
+            self.unheard = tell(found, self.reporter)
         if i % self.display == 0 or i == self.max_iter:
             self.show()
         if snapshot and i % snapshot == 0:
@@ -475,7 +487,7 @@ class Training:
         self.log.write({"phase": "end", "iteration": i, **end})
         self.must_stop()
         self.idle.agree(self.world)
-        signal, findings = self.signal or None, tuple(self.checkpoint.found)
+        signal, findings = self.signal or None, (*self.unheard, *self.checkpoint.found)
         if finished:
             signal, findings = None, (*findings, *self.idle.findings(str(self.run)))
         return TrainingResult(

@@ -12,7 +12,10 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-__all__ = ["Bar", "Lines", "Reporter", "Silent", "counting", "reporter"]
+from netspec.diagnostics import Diagnostic
+from netspec.diagnostics.render import render
+
+__all__ = ["Bar", "Lines", "Reporter", "Silent", "counting", "reporter", "tell"]
 
 SECONDS_BETWEEN_UPDATES = 0.1
 """Ten times a second looks steady; a terminal over a slow line takes it."""
@@ -207,3 +210,12 @@ def show_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.0f}"
     return str(value)
+
+
+def tell(found: tuple[Diagnostic, ...], progress: Reporter | None) -> tuple[Diagnostic, ...]:
+    """Say findings at once; those that nobody hears are answered."""
+    if progress is None or type(progress) is Silent:
+        return found
+    if found:
+        progress.say(render(list(found), color=False))
+    return ()

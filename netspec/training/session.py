@@ -33,7 +33,7 @@ from netspec.file_writing import write_text
 from netspec.training.batches.feeds import Feeds, arguments, section_of, skipping_parts
 from netspec.training.class_names import names_of, other_names
 from netspec.training.class_weights import ClassWeights, balance, set_class_weights
-from netspec.training.data_findings import beside, data_findings, tell
+from netspec.training.data_findings import beside, data_findings
 from netspec.training.device import find_device, steady
 from netspec.training.job import Job, TrainingResult
 from netspec.training.job_building import check_fillers, check_scores, job_of, players_of
@@ -42,7 +42,7 @@ from netspec.training.loop import train_here
 from netspec.training.nets import Twins, hold, twins
 from netspec.training.pace import check_precision
 from netspec.training.pretraining.layerwise import Learned, pretrain
-from netspec.training.progress import Reporter, Silent
+from netspec.training.progress import Reporter, Silent, tell
 from netspec.training.run.board import Board, check_board
 from netspec.training.run.folder import (
     read_record,
@@ -327,6 +327,8 @@ def session(  # noqa: PLR0913 - what a run remembers
         set_class_weights(net, class_weights)
     for net in (nets.train, *(player.net for player in job.players)):
         hold(net, graphs[0])
+    if weights is not None or going_on or learned:
+        job = replace(job, guess=None)  # such a net knows something
     job = replace(
         job,
         skipped=looked.skipped,

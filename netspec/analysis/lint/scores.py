@@ -8,7 +8,7 @@ from netspec.analysis.lint.view import Found, Lint, View, finding, place_of
 from netspec.ir.dims import Size
 from netspec.ir.graph import Node
 
-__all__ = ["LINTS", "held_back", "single_scores"]
+__all__ = ["LINTS", "find_held_scores", "find_single_scores"]
 
 FAR = (350.0, 700.0)
 """So far out that what a layer makes of both is its bound, if it has one; e^700 is still a number."""
@@ -16,7 +16,7 @@ FREE = 20.0
 """How far apart bounds are that hold nothing back: e^-20 is 2e-9."""
 
 
-def held_back(view: View) -> Iterator[Found]:
+def find_held_scores(view: View) -> Iterator[Found]:
     """NS420: scores that a layer keeps within bounds, or drops, just before their loss."""
     for node in view.nodes:
         asked = {does for asks, does, _ in PAIRS if asks in node.layer.traits}
@@ -66,7 +66,7 @@ def settle(value: float | None) -> float | None:
     return value if value is None else round(value, 9)
 
 
-def single_scores(view: View) -> Iterator[Found]:
+def find_single_scores(view: View) -> Iterator[Found]:
     """NS421: a softmax of one number."""
     for node in view.nodes:
         if node.layer.traits.isdisjoint(("takes_scores", "normalizes_scores")) or not node.bottoms:
@@ -83,4 +83,4 @@ def single_scores(view: View) -> Iterator[Found]:
         )
 
 
-LINTS: tuple[Lint, ...] = (held_back, single_scores)
+LINTS: tuple[Lint, ...] = (find_held_scores, find_single_scores)

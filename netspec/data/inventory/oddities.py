@@ -18,11 +18,11 @@ from netspec.diagnostics.words import list_briefly
 __all__ = [
     "alike",
     "find_training",
-    "idle_outputs",
     "judge_classes_of",
     "name_part",
     "rare",
-    "standing_together",
+    "tell_idle_outputs",
+    "tell_standing_classes",
 ]
 
 NAMES = {"train": "training", "val": "validation", "test": "test", "all": "whole"}
@@ -88,7 +88,7 @@ def rare(source: Source) -> Iterator[Diagnostic]:
     yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
 
 
-def idle_outputs(source: Source, rule: LabelRule) -> Iterator[Diagnostic]:
+def tell_idle_outputs(source: Source, rule: LabelRule) -> Iterator[Diagnostic]:
     """NS668 where a net tells more classes apart than the training data hold; those that have names
     and no samples are told by `lacking`.
     """
@@ -109,7 +109,7 @@ def idle_outputs(source: Source, rule: LabelRule) -> Iterator[Diagnostic]:
     yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
 
 
-def standing_together(source: Source, batch_size: int) -> Iterator[Diagnostic]:
+def tell_standing_classes(source: Source, batch_size: int) -> Iterator[Diagnostic]:
     """NS668 where training data that are read in their order stand class by class, so that most
     batches hold one class alone.
     """

@@ -31,11 +31,11 @@ def judge_values(parts: Mapping[str, Source]) -> Iterator[Diagnostic]:
     """
     arrays = {name: source for name, source in parts.items() if is_array(source)}
     for name, source in arrays.items():
-        yield from constant(source, name)
+        yield from tell_constant(source, name)
     first = find_training(arrays)
     for name, source in arrays.items():
         if first is not None and source is not first:
-            yield from other_scale(first, source, name)
+            yield from tell_other_scale(first, source, name)
 
 
 def is_array(source: Source) -> bool:
@@ -46,7 +46,7 @@ def is_array(source: Source) -> bool:
     )
 
 
-def constant(source: Source, part: str) -> Iterator[Diagnostic]:
+def tell_constant(source: Source, part: str) -> Iterator[Diagnostic]:
     """NS668 for samples whose first field holds one value alone."""
     whole, first = source.whole(), next(iter(source.fields))
     if whole is None or len(source.fields[first].shape or ()) < 2:
@@ -69,7 +69,7 @@ def find_plain_rows(rows: Array) -> list[int]:
     return [number for number in alike if (rows[number] == rows[number, 0]).all()]
 
 
-def other_scale(trained: Source, source: Source, part: str) -> Iterator[Diagnostic]:
+def tell_other_scale(trained: Source, source: Source, part: str) -> Iterator[Diagnostic]:
     """NS668 where values of a part lie many times as far apart as those of the training data, or
     as many times closer.
     """
