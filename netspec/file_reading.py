@@ -77,8 +77,8 @@ class HeldFolders:
     def __iter__(self) -> Iterator[Name]:
         return iter(self.roots)
 
-    def open(self, path: Name) -> BinaryIO:
-        """A file below a root. Raises as open_below does."""
+    def open(self, path: Name, buffering: int = -1) -> BinaryIO:
+        """A file below a root; buffering: 0 where it is read in few pieces. Raises as open_below does."""
         folder, name = os.path.split(os.fspath(path))
         try:
             with self.lock:
@@ -86,7 +86,7 @@ class HeldFolders:
                 handle = os.open(name, READ | NOFOLLOW, dir_fd=self.handle(folder))
         except OSError:  # a link, or what open_below has words for
             return open_through(path, self.roots)
-        return regular(handle, path)
+        return regular(handle, path, buffering)
 
     def stat(self, path: Name) -> os.stat_result:
         """What the system knows of a file below a root. Raises as open_below does."""
@@ -125,8 +125,12 @@ def open_file(path: Name) -> BinaryIO:
     return regular(os.open(path, READ), path)
 
 
-def open_in(path: Name, roots: Roots) -> BinaryIO:
-    """A file below some folders, or, without them, as its user named it."""
+def open_in(path: Name, roots: Roots, buffering: int = -1) -> BinaryIO:
+    """A file below some folders, or, without them, as its user named it. buffering: as of
+    HeldFolders, which open many.
+    """
+    if isinstance(roots, HeldFolders):
+        return roots.open(path, buffering)
     if roots is None:
         return open_file(path)
     return open_below(path, roots)
@@ -210,14 +214,14 @@ def stat_in(path: Name, roots: Roots) -> os.stat_result:
     return os.stat(path if roots is None else real_file(path, roots))
 
 
-def regular(handle: int, path: Name) -> BinaryIO:
+def regular(handle: int, path: Name, buffering: int = -1) -> BinaryIO:
     """An open handle as a file; closed where it turns out to be none."""
     try:
         check_regular(os.fstat(handle), path)
     except OSError:
         os.close(handle)
         raise
-    return os.fdopen(handle, "rb")
+    return os.fdopen(handle, "rb", buffering)
 
 
 def check_regular(found: os.stat_result, path: Name) -> None:

@@ -96,7 +96,8 @@ def look_at(
             stat = stat_in(path, roots)
             if (known.size, known.time) == (stat.st_size, stat.st_mtime_ns):
                 return known
-        with open_in(path, roots) as file:
+        # a buffer would cost more than the two reads that it could save
+        with open_in(path, roots, buffering=0) as file:
             stat = os.fstat(file.fileno())
             return look_into(file, (stat.st_size, stat.st_mtime_ns), str(path), decode, decoding, words)
     except OSError as error:
