@@ -3,7 +3,7 @@ a contract that fits its input, fillers of inputs that are there. Who learns wha
 net: analysis/players.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import did_you_mean, nearest
@@ -12,7 +12,7 @@ from netspec.ir.graph import Input
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.solver import solver_faults
 from netspec.resolve.sections.spec_file import SpecFile
-from netspec.resolve.sections.train import SOURCES
+from netspec.resolve.sections.train import ELSEWHERE, SOURCES
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Spec
 
@@ -56,7 +56,7 @@ def check_sources(section: Located, diagnostics: Diagnostics) -> None:
             or own.value.startswith("python:")
         ):
             continue
-        near = nearest(own.value, SOURCES)
+        near = find_meant(own.value)
         edits = (
             # in quotes, or from a variable, the place holds another text
             (Edit(own.span, near[0]),) if near and own.span is not None and own.span.text == own.value else ()
@@ -73,6 +73,13 @@ def check_sources(section: Located, diagnostics: Diagnostics) -> None:
                 fixes=fixes,
             )
         )
+
+
+def find_meant(word: str) -> Sequence[str]:
+    """The sources that a word may mean: what another tool calls so, else what is written alike."""
+    plain = word.lower().replace("_", "").replace("-", "").replace(" ", "")
+    meant = [name for name, words in ELSEWHERE.items() if plain in words]
+    return meant or nearest(word, SOURCES)
 
 
 def check_fillers(

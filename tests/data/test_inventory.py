@@ -137,7 +137,18 @@ def test_copies_are_told_where_they_mislead(tmp_path: Path) -> None:
     (place / "dog" / "copy.png").write_bytes((place / "cat" / "0.png").read_bytes())
     (found,) = judge(looked(place))
     assert (found.code, found.severity) == ("NS669", "warning")
-    assert "cat/0.png" in found.notes[0] and "dog/copy.png" in found.notes[0]
+    assert "cat/0.png (cat)" in found.notes[0] and "dog/copy.png (dog)" in found.notes[0]
+    assert found.fact == "1 picture stands in two places, 1 of them under two classes"
+
+
+def test_one_file_under_two_labels_of_a_list_is_told(tmp_path: Path) -> None:
+    for name in "abc":
+        write_image(tmp_path / f"{name}.png", (8, 8 + ord(name) % 5))
+    rows = ["file,label", "a.png,cat", "b.png,dog", "a.png,dog", "c.png,cat", "c.png,cat"]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    source = open_source(DataSection(source="table", path="list.csv"), "all", Place(tmp_path))
+    (found,) = judge(take_inventory({"train": source}, False))
+    assert found.notes == (f"{tmp_path / 'a.png'} (cat) = {tmp_path / 'a.png'} (dog)",)
 
 
 def test_files_of_one_length_and_equal_ends_are_no_copies(tmp_path: Path) -> None:
@@ -458,3 +469,12 @@ def test_every_label_that_is_no_class_is_counted_and_some_are_placed() -> None:
     with pytest.raises(SpecError) as caught:
         check_labels(np.array([0, 3, 1]), LabelRule(3), "t.csv")
     assert not caught.value.diagnostics[0].notes
+
+
+def test_a_table_whose_cells_are_parted_otherwise_says_by_what(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("file;label\na.png;cat\nb.png;dog\n")
+    with pytest.raises(SpecError) as caught:
+        open_source(DataSection(source="table", path="list.csv"), "all", Place(tmp_path))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.fact) == ("NS654", "the first line is one cell, file;label")
+    assert "parted by semicolons" in found.notes[0]

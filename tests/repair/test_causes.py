@@ -105,6 +105,23 @@ def test_a_source_that_nothing_knows(data: str, role: str) -> None:
     assert "NS640" not in [d.code for d in findings(mended(text, found[0]))]
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("ImageFolder", "images"),
+        ("image-folder", "images"),
+        ("fasta", "sequences"),
+        ("WAV", "audio"),
+        ("parquet", "table"),
+    ],
+)
+def test_a_source_by_the_name_that_others_give_it(word: str, meant: str) -> None:
+    rest = f"train: {{data: {{source: {word}, path: p}}, solver: {{base_lr: 0.1, max_iter: 10}}}}\n"
+    text = net("[N, 1, 8, 8]", "name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier", rest)
+    (found,) = [d for d in findings(text) if d.code == "NS640"]
+    assert f"source: {meant}," in mended(text, found)
+
+
 def test_the_names_of_sources_are_those_that_can_be_opened() -> None:
     from netspec.data import registry
     from netspec.resolve.sections.train import SOURCES

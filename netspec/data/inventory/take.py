@@ -285,7 +285,9 @@ def count_boxes(folder: BoxedFolder, numbers: Array) -> tuple[dict[str, int], Bo
 def find_copies(
     parts: Mapping[str, Source], made: Sequence[Part]
 ) -> Iterator[tuple[tuple[str, str, str], ...]]:
-    """Groups of files with the same bytes: those of one length whose ends agree are read whole."""
+    """Groups of files with the same bytes: those of one length whose ends agree are read whole. Each
+    file with its part and the class that it has there.
+    """
     alike: dict[tuple[int, int], list[tuple[str, str, str]]] = defaultdict(list)
     roots = {}
     for part in made:
@@ -299,18 +301,19 @@ def find_copies(
             alike[picture.size, picture.mark].append((part.name, name, path))
     for group in alike.values():
         same: dict[bytes, list[tuple[str, str, str]]] = defaultdict(list)
-        for each in group if len({path for *_, path in group}) > 1 else ():
+        # one file may stand in several rows of a list, or in several parts
+        for each in group if len(set(group)) > 1 else ():
             same[digest(Path(each[2]), roots[each[2]])].append(each)
-        yield from (tuple(files) for content, files in same.items() if content and len(files) > 1)
+        yield from (tuple(files) for content, files in same.items() if content and len(set(files)) > 1)
 
 
 def names_of(source: Source) -> list[str]:
-    """The class of each sample, empty where it has none that is named."""
+    """The class of each sample, by its number where that has no name; empty where it has none."""
     labels = source.labels()
-    if not source.classes or labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
         return [""] * len(source)
-    names = dict(enumerate(source.classes))
-    return [names.get(label, "") for label in labels.tolist()]
+    names = dict(enumerate(source.classes or ()))
+    return [names.get(label, str(label)) for label in labels.tolist()]
 
 
 def digest(path: Path, roots: Roots) -> bytes:
@@ -351,6 +354,16 @@ def judge(found: Inventory, fixes: tuple[Fix, ...] = ()) -> list[Diagnostic]:
     torn = [group for group in found.copies if len({each[:2] for each in group}) > 1]
     if torn:
         fact = f"{len(torn):,} {'picture stands' if len(torn) == 1 else 'pictures stand'} in two places"
-        lines = list_some([" = ".join(path for *_, path in group) for group in torn])
+        two = [group for group in torn if len({name for _, name, _ in group}) > 1]
+        if two:
+            fact += f", {len(two):,} of them under two classes"
+        lines = list_some([tell_copies(group) for group in torn])
         said.append(Diagnostic("NS669", fact, path=found.parts[0].source, notes=lines))
     return said
+
+
+def tell_copies(group: Sequence[tuple[str, str, str]]) -> str:
+    """`a.png (train, cat) = b.png (train, dog)`: what tells the places of a picture apart."""
+    differ = [index for index in (0, 1) if len({each[index] for each in group}) > 1]
+    places = dict.fromkeys((each[2], ", ".join(each[i] for i in differ if each[i])) for each in group)
+    return " = ".join(f"{path} ({said})" if said else path for path, said in places)

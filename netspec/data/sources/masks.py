@@ -158,9 +158,9 @@ def classes_of(pixels: Array, colors: Colors | None, path: Path) -> Array:
         most = [str(values[i].tolist()) for i in np.argsort(-counts)]
         raise fail(
             "NS697",
-            f"it has colours, {list_briefly(most, SHOWN)}: nothing says their classes",
+            f"it has colours, {list_briefly(most, SHOWN)}: `colors:` in the data section says their classes",
             path=str(path),
-            notes=("`colors: {background: [0, 0, 0], road: [128, 64, 128]}` in the data section does",),
+            notes=("such as `colors: {background: [0, 0, 0], road: [128, 64, 128]}`",),
         )
     wide = pixels.astype(np.int64)
     packed = (wide[..., 0] << 16) + (wide[..., 1] << 8) + wide[..., 2]

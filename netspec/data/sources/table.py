@@ -15,7 +15,14 @@ from netspec.data.paths import existing, resolve_path, roots_for, roots_of
 from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.data.sources.audio import SOUNDS, AudioFolder, form_of, of_files
-from netspec.data.sources.csv import is_number, labels_of, odd_labels, read_rows, tell_odd
+from netspec.data.sources.csv import (
+    is_number,
+    labels_of,
+    notes_on_separators,
+    odd_labels,
+    read_rows,
+    tell_odd,
+)
 from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind
 from netspec.data.tables.columns import Cells, columns_of, encode_rows, learn_columns, match_names
 from netspec.data.tables.parquet import read_parquet
@@ -82,6 +89,8 @@ class Rowed:
                 "a table needs a first line with the names of its columns",
                 path=str(path),
             )
+        if len(header) == 1 and (notes := notes_on_separators(header)):
+            raise fail("NS654", f"the first line is one cell, {header[0]}", path=str(path), notes=notes)
         twice = [name for name in header if header.count(name) > 1]
         if twice:
             raise fail("NS654", f"two columns are called {twice[0]}", path=str(path))

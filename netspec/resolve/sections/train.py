@@ -16,6 +16,7 @@ from netspec.resolve.sections.recipes import (
 from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
 __all__ = [
+    "ELSEWHERE",
     "SOURCES",
     "Affine",
     "AugmentWords",
@@ -69,6 +70,21 @@ SOURCES = (
     "webdataset",
 )
 """Names of data sources; beside them there is python:module:Class."""
+ELSEWHERE = {
+    "images": ("image", "imagefolder", "folder", "directory", "imagedata", "jpeg", "jpg", "png"),
+    "sequences": ("sequence", "fasta", "fa", "genome"),
+    "audio": ("wav", "sound", "sounds"),
+    "table": ("parquet", "dataframe", "tabular", "tsv"),
+    "hdf5": ("h5", "hdf", "hdf5data"),
+    "npz": ("numpy", "npy", "arrays"),
+    "webdataset": ("tar", "shards", "wds"),
+    "text": ("txt", "chars"),
+    "coco": ("json", "cocodetection"),
+    "voc": ("xml", "pascal", "pascalvoc"),
+    "lmdb": ("data", "mdb"),
+    "cifar10": ("cifar",),
+}
+"""What other tools, and endings of files, call them."""
 
 
 class DataSection(Record):
