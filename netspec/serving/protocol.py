@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from netspec.serving.engine import Model
 from netspec.serving.heads import Place, Understood
+from netspec.serving.limits import Limits
 from netspec.serving.pictures import decode_pictures, from_base64, prepare_pixels
 from netspec.serving.table_rows import TableRows
 from netspec.serving.tensors import NUMPY_TYPES, RequestError, shape_text
@@ -28,7 +29,7 @@ __all__ = ["Inference", "Tensors", "Wanted", "check_values", "parse", "read_infe
 
 # JSON below so many bytes is read as it is: whatever stands in it, it costs little.
 LARGE_JSON = 1 << 17
-MOST_VALUES = 4 << 20
+MOST_VALUES = Limits().max_json
 # Commas and brackets of all that is not data.
 SLACK = 1024
 _SHAPE = re.compile(rb'"shape"\s*:\s*\[([0-9,\s]{0,700})\]')

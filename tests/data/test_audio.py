@@ -330,6 +330,17 @@ def test_silence_and_clipping_are_told(tmp_path: Path) -> None:
     assert facts == ["all samples are one value in no/0.wav", "the sound is clipped in yes/1.wav"]
 
 
+def test_of_many_files_some_are_named(tmp_path: Path) -> None:
+    write_classes(tmp_path, {"no": 6, "yes": 6})
+    for i in range(6):
+        write_wav(tmp_path / f"no/{i}.wav", np.zeros(50), 16000)
+    names = "no/0.wav, no/1.wav, no/2.wav, no/3.wav and 2 more"
+    assert refused(tmp_path, rate=8000).fact.endswith(f"or others have 6 of 12: {names}")
+    source = opened(tmp_path, rate=16000, resample=True)
+    source.batch(np.arange(len(source)))
+    assert f"all samples are one value in {names}" in {each.fact for each in source.remarks()}
+
+
 def test_a_table_names_sounds(tmp_path: Path) -> None:
     write_classes(tmp_path, {"a": 3})
     (tmp_path / "t.csv").write_text("file,pitch\n" + "".join(f"a/{i}.wav,{i / 2}\n" for i in range(3)))

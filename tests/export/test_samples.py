@@ -15,6 +15,7 @@ from netspec.driver import load
 from netspec.emit import onnx_model
 from netspec.exporters.certification import certify, plan
 from netspec.exporters.certification.sampled import best_classes, distribution
+from netspec.exporters.certification.samples import pick
 from netspec.exporters.export import Export, export, export_model
 from netspec.exporters.export import certify as certify_file
 from netspec.seal import certificate_of
@@ -301,6 +302,14 @@ def test_best_classes() -> None:
         and not distribution(truth[:, :1])
         and not distribution(truth[0])
     )
+
+
+def test_of_boxes_some_samples_keep_theirs() -> None:
+    """Rows (image, ...), the images numbered anew; a sample without a box has none, and a label without any a row of -1."""
+    rows = np.array([[0, 1, 5], [2, 3, 7], [2, 4, 8], [3, 5, 9]], np.float32)[None, None]
+    assert pick(rows, [2, 0, 1], True).tolist() == [[[[0, 3, 7], [0, 4, 8], [1, 1, 5]]]]
+    assert pick(rows, [1], True).tolist() == [[[[-1, -1, -1]]]] and rows[0, 0, 1, 0] == 2
+    assert pick(np.arange(6).reshape(3, 2), [2, 0], False).tolist() == [[4, 5], [0, 1]]
 
 
 def test_words_of_a_stranger() -> None:

@@ -1,6 +1,7 @@
 """Repeats become blocks: the same graph under other names, and weights that find their way."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from netspec.cli import group
 from netspec.importers.caffe import Converted, convert
 from netspec.importers.folding.block_names import naming, systematic
 from netspec.importers.folding.block_text import ratio
+from netspec.importers.folding.fold import Folding
+from netspec.importers.folding.parts import Part
+from netspec.importers.folding.repeats import Item, Occurrence
 from netspec.ir.graph import Graph
 from netspec.source import Source
 
@@ -125,6 +129,16 @@ def test_variables(tmp_path: Path) -> None:
         "num_output": 4,
         "stride": 1,
     }
+
+
+def test_what_a_block_saves_is_counted_in_lines() -> None:
+    """A layer takes one, and another for each twelve numbers; a block two of its own, and each use of it one."""
+    item = Item(None, (), ())
+    parts = [Part("x", {}, item, tuple(((i,), 1) for i in range(count))) for count in (0, 11, 12, 25)]
+    folding = Folding(SimpleNamespace(list=parts))  # type: ignore[arg-type]
+    assert [folding.lines(start, 1) for start in range(4)] == [1, 1, 2, 3] and folding.lines(1, 3) == 6
+    apart = (Occurrence(0, ()), Occurrence(9, ()), Occurrence(20, ()))
+    assert folding.count_saved(apart, 4) == 7 * 2 - 2 - 3
 
 
 def test_stages_of_different_lengths(tmp_path: Path) -> None:

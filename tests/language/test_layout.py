@@ -211,6 +211,10 @@ def test_wide_gaps_behind_dashes_are_indentation() -> None:
     assert tidy(WIDE_DASHES) == NARROW_DASHES
     assert meant(NARROW_DASHES) == meant(WIDE_DASHES)
     assert tidy(NARROW_DASHES) == NARROW_DASHES
+    # but not before the rows of a table
+    assert (
+        tidy("v:\n  -   -   [10,  20]\n      -   [ 5, 600]\n") == "v:\n  - -   [10,  20]\n    -   [ 5, 600]\n"
+    )
 
 
 VERSIONS = {

@@ -61,7 +61,7 @@ def limit_tables(counts: Tensor, clip_limit: float, pixels: int) -> Tensor:
     bound = max(1.0, clip_limit * pixels / STEPS)
     cut = counts.clamp_max(bound)
     even = cut + (counts - cut).sum(1, keepdim=True) / STEPS
-    return (even.cumsum(1) * ((STEPS - 1) / pixels)).clamp(0, STEPS - 1)
+    return (even.cumsum(1) * ((STEPS - 1) / pixels)).clamp_max(STEPS - 1)
 
 
 def near(size: int, tile: int, tiles: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
