@@ -11,9 +11,10 @@ from netspec.cli.output.measured import confusion_csv, lines_of
 from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from netspec.read_options import Reading
+    from netspec.training.test import Measured
 
 __all__ = ["command"]
 
@@ -60,19 +61,24 @@ def command(run: str, part: Any, as_json: bool, table: str | None, reading: "Rea
         "judged": found.judged,
     }
     text = json.dumps(document, indent=2, ensure_ascii=False)
+    # told first: a full disk, or a folder of somebody else, costs no measurement
+    if as_json:
+        click.echo(text)
+    else:
+        click.echo("\n".join(describe(found)))
     # a run's folder may come from a stranger: nothing is written through a link
     write_text(Path(run) / f"{part}.json", text + "\n", "NS673", follow=False)
     if table is not None:
         write_text(table, matrix_of(found.judged))
-    if as_json:
-        click.echo(text)
-        return
-    click.echo(f"{found.weights}: {count_of(found.samples, 'sample')}")
+
+
+def describe(found: "Measured") -> "Iterator[str]":
+    """The numbers as lines."""
+    yield f"{found.weights}: {count_of(found.samples, 'sample')}"
     for name, value in found.metrics.items():
-        click.echo(f"  {name}  {value:.6g}")
+        yield f"  {name}  {value:.6g}"
     for name, judged in found.judged.items():
-        for line in lines_of(name, judged):
-            click.echo(line)
+        yield from lines_of(name, judged)
 
 
 def matrix_of(judged: "Mapping[str, Any]") -> str:

@@ -150,6 +150,10 @@ def test_the_command_prints_and_keeps_them(tmp_path: Path, line: Line) -> None:
     rows = list(csv.reader((tmp_path / "c.csv").open()))
     assert [[int(n) for n in row[1:]] for row in rows[1:]] == found["confusion"]
     assert rows[0][1:] == found["classes"] == [row[0] for row in rows[1:]]
+    (run / "test.json").unlink()
+    (run / "test.json").mkdir()
+    assert line("test", str(run), "--device", "cpu") == 1 and "NS673" in line.err
+    assert "loss: 10 classes, accuracy 0." in line.out, "what was measured is told, if it cannot be kept"
 
 
 def points(folder: Path, x: Any, y: Any, loss: str, width: int, **sections: Any) -> Path:
