@@ -58,11 +58,12 @@ def evaluate(
 
 def in_rounds(batches: TestBatches, most: int, world: World) -> Iterator[Batch | None]:
     """The batches of this process, at most so many in all; None while others still have some."""
-    given, number = iter(batches), world.rank
+    given, number, ended = iter(batches), world.rank, False
     while True:
         batch = None
-        if not most or number < most:
+        if not ended and (not most or number < most):
             batch = next(given, None)
+        ended = batch is None  # asked again they would begin anew
         if not world.agree(int(batch is not None))[0]:
             return
         yield batch

@@ -50,7 +50,7 @@ layers:
 output: prob
 train:
   data: {source: digits, batch_size: 30}
-  test_data: {source: digits, split: test, batch_size: 100}
+  test_data: {source: digits, split: test, batch_size: 130}  # three batches: not two each
   augment: [{crop_size: [8, 8], pad: 1}]
   loss:
     - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}
