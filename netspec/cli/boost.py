@@ -53,7 +53,7 @@ def command(spec: str, folder: str | None, device: str, reading: "Reading", **wo
         made = boost(
             spec,
             words["count"],
-            Path(folder) if folder else begun(find_run(program.name, False)),
+            Path(folder) if folder else boost_folder(find_run(program.name, False)),
             Path(words["output"]) if words["output"] else None,
             resume=words["resume"],
             weights=words["weights"],
@@ -74,7 +74,7 @@ def command(spec: str, folder: str | None, device: str, reading: "Reading", **wo
     return exit_code_of(made.signal)
 
 
-def begun(run: Path) -> Path:
+def boost_folder(run: Path) -> Path:
     """The folder of a boosting, by that of a run that began at the same time."""
     return run.with_name(f"boost-{run.name}")
 

@@ -50,7 +50,7 @@ layers:
 output: prob
 train:
   data: {source: digits, batch_size: 30}
-  test_data: {source: digits, split: test, batch_size: 130}  # three batches: not two each
+  test_data: {source: digits, split: test, batch_size: 100}
   augment: [{crop_size: [8, 8], pad: 1}]
   loss:
     - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}
@@ -153,6 +153,8 @@ def alone(run: Path, *settings: str, resume: bool = False) -> TrainingResult:
 
 
 LESS, MORE = (f"train.solver.max_iter={count}" for count in (3, 5))
+THREE = "train.test_data.batch_size=130"
+"""Batches of the test data, which two processes cannot share evenly."""
 
 
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
@@ -160,13 +162,13 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     an average of the weights. Spread over them (5 rows, so not evenly) the weights come to the same, and one process
     goes on from their snapshot: weights, average and momentum.
     """
-    alone(tmp_path / "whole")
-    alone(tmp_path / "one", LESS)
-    spread = (MORE, "train.shard=true")
-    for run, settings, resume in (("two", (LESS,), False), ("one", spread, True)):
+    alone(tmp_path / "whole", THREE)
+    alone(tmp_path / "one", LESS, THREE)
+    spread = (MORE, THREE, "train.shard=true")
+    for run, settings, resume in (("two", (LESS, THREE), False), ("one", spread, True)):
         assert together(2, tmp_path / run, *settings, resume=resume) == [(0, ""), (0, "")]
     for run in ("two", "one"):
-        result = alone(tmp_path / run, resume=True)
+        result = alone(tmp_path / run, THREE, resume=True)
         assert [each.code for each in result.findings] == ["NS607"]
     for run in ("one", "two"):
         assert apart(tmp_path / "whole", tmp_path / run) < 1e-5

@@ -14,17 +14,17 @@ from torch import Tensor, optim
 from torch.optim import Optimizer
 
 from netspec.resolve.sections.solver import SolverParameter
-from netspec.training.optim.uncompiled import uncompiled
+from netspec.training.optim.uncompiled import strip_marks
 
 __all__ = ["RULES", "Group", "Rule"]
 
 Group = dict[str, Any]
-SGD = uncompiled(optim.SGD)
-Adagrad = uncompiled(optim.Adagrad)
-RMSprop = uncompiled(optim.RMSprop)
-Adadelta = uncompiled(optim.Adadelta)
-Adam = uncompiled(optim.Adam)
-AdamW = uncompiled(optim.AdamW)
+SGD = strip_marks(optim.SGD)
+Adagrad = strip_marks(optim.Adagrad)
+RMSprop = strip_marks(optim.RMSprop)
+Adadelta = strip_marks(optim.Adadelta)
+Adam = strip_marks(optim.Adam)
+AdamW = strip_marks(optim.AdamW)
 SMALLEST_RATE = 1e-30
 """A velocity divided by it still fits float32, whose largest number is 3.4e38."""
 

@@ -11,13 +11,13 @@ from typing import TypeVar, cast
 import torch
 from torch.optim import Optimizer
 
-__all__ = ["uncompiled"]
+__all__ = ["strip_marks"]
 
 T = TypeVar("T", bound=Optimizer)
 MARKED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 
 
-def uncompiled(kind: type[T]) -> type[T]:
+def strip_marks(kind: type[T]) -> type[T]:
     """A subclass with the functions behind the marks; where a version of torch has none, with the same
     functions.
     """

@@ -13,7 +13,7 @@ from netspec.diagnostics import fail
 from netspec.ir.graph import TypedGraph
 from netspec.resolve.sections.recipes import PretrainSection
 from netspec.source import Span
-from netspec.training.optim.uncompiled import uncompiled
+from netspec.training.optim.uncompiled import strip_marks
 from netspec.training.pretraining.layers import PretrainedLayer, find_layers, read_bottom
 from netspec.training.pretraining.machine import Machine, diverge, happens
 
@@ -122,7 +122,7 @@ class Autoencoder:
         self.visible = torch.zeros(layer.weight.shape[1], device=layer.weight.device)
         own = [layer.weight, self.visible, *([layer.bias] if layer.bias is not None else [])]
         self.tensors = [each.detach().requires_grad_() for each in own]
-        self.rule = uncompiled(torch.optim.SGD)(self.tensors, lr=words.base_lr, momentum=words.momentum)
+        self.rule = strip_marks(torch.optim.SGD)(self.tensors, lr=words.base_lr, momentum=words.momentum)
 
     def __call__(self, v: Tensor) -> Tensor:
         weight, visible, *biases = self.tensors
