@@ -25,16 +25,25 @@ UNSEEN = "of the copies of {} from number {:,} on, and of what reads them, not a
 
 
 def are_steady(graph: Graph, cuts: Iterable[Cut]) -> bool:
-    """Whether the last two copies that were kept before some that were not have the same types, in each repeat."""
+    """Whether the last two copies that were kept before some that were not have the same types, in each repeat and
+    in each use of the block that holds it: these share what was cut in the first.
+    """
     types = Pass(graph).run().types
-    tops: dict[str, list[object]] = {}
-    pairs = [(f"{cut.name}.{end - 1}", f"{cut.name}.{end}") for cut in cuts for end in cut.ends]
-    wanted = {name for pair in pairs for name in pair}
+    tops: dict[tuple[str, str], list[object]] = {}
+    ends = {(cut.name.rpartition(".")[2], end) for cut in cuts for end in cut.ends}
+    wanted = {f"{local}.{number}" for local, end in ends for number in (end - 1, end)}
     for node in graph.nodes:
         for block in node.blocks:
-            if block.name in wanted:
-                tops.setdefault(block.name, []).append([types.get(top) for top in node.tops])
-    return all(tops.get(one) == tops.get(other) for one, other in pairs)
+            use, _, number = block.name.rpartition(".")
+            if f"{use.rpartition('.')[2]}.{number}" in wanted:
+                tops.setdefault((use, number), []).append([types.get(top) for top in node.tops])
+    uses = {use for use, _ in tops}
+    return all(
+        tops.get((use, str(end - 1))) == tops.get((use, str(end)))
+        for use in uses
+        for local, end in ends
+        if use.rpartition(".")[2] == local
+    )
 
 
 def are_named(spec: Spec, settings: Iterable[str]) -> bool:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from netspec.analysis.sizes.feasible import FARTHEST, FURTHER, sizes_to_try
+from netspec.analysis.sizes.feasible import FARTHEST, FURTHER, LIMIT, USUAL, show_taken_sizes, sizes_to_try
 from netspec.diagnostics.model import Diagnostic
 from netspec.repair.check import check_source
 from netspec.source import Source
@@ -130,3 +130,18 @@ def test_the_greatest_sizes_are_tried_first_and_all_small_ones() -> None:
     assert found[:31] == [2**power for power in range(30, -1, -1)]
     assert min(found) == 1 and set(range(1, FARTHEST + 1)) <= set(found)
     assert {2**power + by for power in FURTHER for by in (-1, 0)} <= set(found)
+
+
+def test_sizes_that_are_taken_are_named_up_to_three_runs() -> None:
+    """The last ones; where a run goes on to the end of what is looked at, one size is shown."""
+    runs = [range(5, 8), range(20, 21), range(40, 42), range(60, 62)]
+    for count, said in (
+        (1, "H = 5..7"),
+        (2, "H = 5..7 or H = 20"),
+        (3, "H = 5..7 or H = 20 or H = 40..41"),
+        (4, "H = 20 or H = 40..41 or H = 60..61 or others"),
+    ):
+        assert show_taken_sizes(lambda n, count=count: any(n in run for run in runs[:count]), "H", 9) == said
+    assert show_taken_sizes(lambda n: n > 30 and n % 7 == 0, "H", 9).startswith("H = 35")
+    assert show_taken_sizes(lambda n: 30 < n < LIMIT + 1, "H", 9) == f"such as H = {USUAL}"
+    assert show_taken_sizes(lambda n: False, "H", 9) == "such as H = 9"

@@ -206,6 +206,23 @@ def check_counting(
     return [d for d in findings(Source("s.yaml", text)) if d.severity == "error"], made
 
 
+def test_uses_that_share_a_cut_are_each_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A side of 1 stays 1, one of 2 doubles: of two copies of the outer block the first settles, and only in it copies are cut."""
+    monkeypatch.setattr(expand, "GLIMPSED", 20)
+    up = "type: Deconvolution, num_output: 3"
+    text = (
+        f"input: {{data: [N, 3, 1, 1]}}\nblocks:\n  b: {{bottom: x, layers: [{{name: c, {up}, kernel_size: 1, stride: 2}}]}}\n"
+        f"  outer: {{bottom: x, layers: [{{name: n, block: b, repeat: 40}}, {{name: m, {up}, kernel_size: 2}}]}}\n"
+        "layers:\n  - {name: p, block: b, repeat: 20}\n  - {name: a, block: outer, repeat: 2}\n"
+        "  - {name: z, type: Convolution, bottom: data, num_output: 3, kernel_size: 90}\n"
+    )
+    source = Source("s.yaml", text)
+    assert [d.code for d in look_at(source, PLAIN)[0]] == ["NS216", "NS301"]
+    (found,), looked = look(source, PLAIN)
+    assert [cut.name for cut in looked.spec.cut] == ["a.0.n"]  # type: ignore[union-attr]
+    assert found.code == "NS301" and "not all were looked at yet" in found.notes[0]
+
+
 def test_what_costs_too_much_to_find_is_not_looked_for() -> None:
     """Uses that are too many together, an expression that is long."""
     uses = "".join(f"  - {{name: a{i}, block: b, repeat: 100000}}\n" for i in range(300))

@@ -45,7 +45,15 @@ layers:
   - {name: pool1, type: Pooling, pool: MAX, kernel_size: 4, stride: 4}
   - {name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}
 """
+LINEAR = """
+netspec: 1
+name: linear
+input: {data: {shape: [N, 3, 4, 6], image: {color: bgr}}}
+layers:
+  - {name: ip, type: InnerProduct, num_output: 5, weight_filler: xavier}
+"""
 VIEWS = {
+    "linear": ("filters",),
     "small": ("net", "filters", "maps", "field", "matrix", "saliency", "occlusion", "output", "shift", "cam"),
     "letters": ("net", "filters", "maps", "field", "motifs", "mutations", "saliency", "output", "shift"),
 }
@@ -62,10 +70,11 @@ def test_what_is_seen_is_what_was_recorded(
     Path("a.fa").write_text(">first\nACGTACGTTTGACCATGACGTACA\n>second\nTTTTGGGGCCCCAAAATTTTGGGG\n")
     Path("small.yaml").write_text(PICTURES)
     Path("letters.yaml").write_text(LETTERS)
+    Path("linear.yaml").write_text(LINEAR)
     lines: list[str] = []
     for net, views in VIEWS.items():
         subject = open_subject(f"{net}.yaml")
-        inputs = {"small": ("p0.png", "p1.png"), "letters": ("a.fa",)}[net]
+        inputs = {"small": ("p0.png", "p1.png"), "letters": ("a.fa",)}.get(net, ())
         for view in views:
             seen, figures = look(
                 view, subject, Asked(inputs=inputs if view not in ("net", "filters", "matrix") else ())
