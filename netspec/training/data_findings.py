@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from netspec.data.boxes.annotations import lacking_boxes
 from netspec.data.inventory.oddities import alike, name_part, rare, tell_idle_outputs, tell_standing_classes
-from netspec.data.inventory.values import judge_values
+from netspec.data.inventory.values import judge_values, tell_small_pixels
 from netspec.data.parts import role_of
 from netspec.data.source import Source, find_origin, spread
 from netspec.data.splits import lacking, lacking_numbers
 from netspec.diagnostics import Diagnostic
 from netspec.imaging.remarks import Remarks
 from netspec.ir.graph import TypedGraph
-from netspec.training.batches.feeds import Feeds, label_rules, section_of
+from netspec.training.batches.feeds import Feeds, label_rules, ports_of, section_of
 from netspec.training.job import TrainingResult
 
 __all__ = ["beside", "class_findings", "data_findings"]
@@ -37,6 +37,11 @@ def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
         yield from lacking_boxes(source, part)
     if not feeds.own and len({feeds.manner(part).changes for part in feeds.parts()}) == 1:
         yield from judge_values(feeds.parts())
+    for part, source in feeds.parts().items():
+        bound = feeds.bound(part, typed)
+        for name, port in ports_of(typed).items():
+            if port.contract is not None and name in bound:
+                yield from tell_small_pixels(source, bound[name], port.contract)
     yield from class_findings(feeds, typed)
     yield from tell_short_tests(feeds)
 

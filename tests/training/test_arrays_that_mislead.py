@@ -29,7 +29,12 @@ def write(path: Path, data: Any = PIXELS, label: Any = LABELS) -> str:
 
 
 def open_feeds(
-    folder: Path, train: dict[str, Any], loss: str = "SoftmaxWithLoss", width: int = CLASSES, **solver: Any
+    folder: Path,
+    train: dict[str, Any],
+    loss: str = "SoftmaxWithLoss",
+    width: int = CLASSES,
+    image: dict[str, Any] | None = None,
+    **solver: Any,
 ) -> Feeds:
     layers = [
         {
@@ -41,7 +46,8 @@ def open_feeds(
         },
         {"name": "loss", "type": loss, "bottom": ["ip", "label"]},
     ]
-    given = {"data": ["N", 1, 4, 4], "label": ["N"]}
+    data = {"shape": ["N", 1, 4, 4]} | ({} if image is None else {"image": image})
+    given = {"data": data, "label": ["N"]}
     spec = document(input=given, layers=layers, train={"test_data": None} | train, solver=solver)
     program = driver.load_source(Source(str(folder / "net.yaml"), yaml.safe_dump(spec, sort_keys=False)))
     return Feeds.open(program, program.training_graph("train"), program.training_graph("test"))
@@ -98,6 +104,17 @@ def test_parts_of_another_scale_are_told(tmp_path: Path) -> None:
     assert "most values of the training data lie 255 times" in other.fact
     scaled = npz(test, transform_param={"scale": 1 / 255})
     assert not find(tmp_path, train={"data": npz(train), "test_data": scaled})
+
+
+@pytest.mark.parametrize("image", [{"scale": 1 / 255}, {"mean_value": 128, "std_value": 64}])
+def test_pixels_from_0_to_1_under_a_contract_for_bytes_are_told(
+    tmp_path: Path, image: dict[str, Any]
+) -> None:
+    small, bytes_ = npz(write(tmp_path / "a.npz")), npz(write(tmp_path / "b.npz", PIXELS * 255))
+    (only,) = find(tmp_path, train={"data": small}, image=image)
+    assert "`image:` takes pixels from 0 to 255" in only.fact
+    assert not find(tmp_path, train={"data": bytes_}, image=image)
+    assert not find(tmp_path, train={"data": small}, image={"mean_value": 0.5, "std_value": 0.25})
 
 
 def test_a_few_far_values_are_no_other_scale(tmp_path: Path) -> None:

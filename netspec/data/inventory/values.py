@@ -10,8 +10,9 @@ from netspec.data.inventory.oddities import find_training, name_part
 from netspec.data.source import Array, Source, spread
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
+from netspec.imaging.contract import ImageContract
 
-__all__ = ["judge_values"]
+__all__ = ["judge_values", "tell_small_pixels"]
 
 SOME = 256
 """Samples of each part whose spread is compared, spread evenly."""
@@ -21,6 +22,9 @@ APART = 20
 """From which ratio of these on parts were made differently. Pixels as 0 to 255 and as 0 to 1 differ by
 255; parts of one kind differ by less than 2.
 """
+NUMBERS = ("mean_value", "std_value", "scale")
+LITTLE, MUCH = 0.05, 2
+"""A scale below, a mean or deviation above which belongs to pixels of 0 to 255."""
 FEW = 16
 SHOWN = 4
 
@@ -88,6 +92,28 @@ def tell_other_scale(trained: Source, source: Source, part: str) -> Iterator[Dia
     fact += f" most values of the {wider} data lie {max(widths) / min(widths):,.0f} times as far apart"
     note = "a net is measured by data that are scaled as those that it learned from"
     yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
+
+
+def tell_small_pixels(source: Source, field: str, contract: ImageContract) -> Iterator[Diagnostic]:
+    """NS668 for pixels from 0 to 1 under a contract whose numbers are meant for those of 0 to 255."""
+    meant = contract.scale < LITTLE or max((*contract.mean_value, *contract.std_value), default=0) > MUCH
+    if not meant or not is_array(source) or field not in source.fields:
+        return
+    values = sample_values(source, field)
+    if not values.size or values.min() < 0 or values.max() > 1:
+        return
+    said = [f"{word} {show(value)}" for word, value in vars(contract).items() if word in NUMBERS and value]
+    fact = f"{field} goes from {values.min():.4g} to {values.max():.4g}, and `image:` takes pixels from 0 to 255:"
+    fact += f" {', '.join(said)}"
+    note = "write the pixels as 0 to 255, or the contract for those of 0 to 1: `image: {}` leaves them as they are"
+    yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
+
+
+def show(value: object) -> str:
+    """A number of a contract, or its list of them, with four digits."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(f'{each:.4g}' for each in value)}]"
+    return f"{value:.4g}"
 
 
 def sample_values(source: Source, field: str) -> Array:
