@@ -18,7 +18,7 @@ def convert_opset(path: Path, opset: int) -> None:
     import onnx
     from onnx import helper, version_converter
 
-    newest = onnx.defs.onnx_opset_version()
+    newest = find_newest()
     if not OLDEST <= opset <= newest:
         raise fail("NS746", f"--opset takes {OLDEST} to {newest} here: got {opset}")
     if opset == OPSET:
@@ -37,3 +37,28 @@ def convert_opset(path: Path, opset: int) -> None:
         reason = " ".join(str(error).split())[:200]
         raise fail("NS746", f"onnx cannot convert it to opset {opset}: {reason}") from error
     path.write_bytes(made.SerializeToString())
+
+
+def find_newest() -> int:
+    """The newest version that onnx knows and the onnxruntime here reads, which is some releases behind."""
+    import onnx
+
+    known = range(onnx.defs.onnx_opset_version(), OPSET, -1)
+    return next(filter(is_read, known), OPSET)
+
+
+def is_read(opset: int) -> bool:
+    """Whether onnxruntime takes a file of this version, of one node."""
+    import onnxruntime as ort
+    from onnx import TensorProto, helper
+
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "one", [x], [y])
+    imports = [helper.make_opsetid("", opset)]
+    try:
+        version = helper.find_min_ir_version_for(imports)
+        model = helper.make_model(graph, opset_imports=imports, ir_version=version)
+        ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    except Exception:  # onnxruntime's exceptions share no base of their own, and onnx has its own
+        return False
+    return True

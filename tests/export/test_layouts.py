@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from netspec.diagnostics import SpecError
+from netspec.emit.onnx_builder import OPSET
+from netspec.exporters import opsets
 from netspec.exporters.export import export_model
 from netspec.exporters.layouts import Model, Tensor, config_of, manifest_of, write_layout
 from netspec.serving.verify import verify
@@ -120,6 +122,16 @@ def test_versions_that_there_are_not(files: Path, opset: int) -> None:
     with pytest.raises(SpecError, match=rf"NS746.*got {opset}"):
         export_model(files.parent / "two.yaml", files.parent / "no.onnx", opset=opset)
     assert not (files.parent / "no.onnx").exists()
+
+
+def test_a_version_that_onnxruntime_does_not_read_yet(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnx knows it, and would convert to it: what came of that could not be certified, nor run."""
+    assert opsets.is_read(OPSET) and not opsets.is_read(999)
+    assert OPSET <= opsets.find_newest() <= onnx.defs.onnx_opset_version()
+    monkeypatch.setattr(opsets, "is_read", lambda opset: opset <= 24)
+    monkeypatch.setattr(onnx.defs, "onnx_opset_version", lambda: 27)
+    with pytest.raises(SpecError, match=r"NS746.*15 to 24 here: got 25"):
+        export_model(files.parent / "two.yaml", files.parent / "no.onnx", opset=25)
 
 
 def test_a_conversion_that_changes_the_answers_is_not_certified(
