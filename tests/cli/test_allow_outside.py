@@ -44,7 +44,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (other / "base.yaml").write_text(TINY, encoding="utf-8")
     (other / "blocks.yaml").write_text("vars: {width: 2}\n", encoding="utf-8")
     (other / "labels.txt").write_text("no\nyes\n", encoding="utf-8")
-    np.savez(other / "d.npz", x=np.zeros((8, 4), np.float32), y=np.zeros(8, np.int64))
+    np.savez(other / "d.npz", x=np.eye(8, 4, dtype=np.float32), y=np.arange(8) % 2)
     (spec / "base.yaml").write_text("netspec: 1\nbase: ../other/base.yaml\n", encoding="utf-8")
     (spec / "import.yaml").write_text(TINY + "import: [../other/blocks.yaml]\n", encoding="utf-8")
     (spec / "labels.yaml").write_text(
