@@ -217,6 +217,10 @@ def notes_on_label(wrong: Any, labels: Array, rule: LabelRule) -> tuple[str, ...
         return ()
     if wrong == rule.width and labels.min() > 0:
         return ("labels count from 0: take 1 from labels that count from 1",)
+    if 1 < len(found := np.unique(labels)) <= rule.width and (found == np.rint(found)).all():
+        names = list_briefly([f"{number:g}" for number in found.tolist()], SHOWN)
+        note = f"labels are {names}: number them from 0 to {len(found) - 1};"
+        return (f"{note} in a table `categories: {{COLUMN: index}}` does so",)
     if np.isfinite(wrong) and wrong != np.rint(wrong):
         return ("a number with a fraction is a target, no class: EuclideanLoss and SmoothL1Loss learn those",)
     return ()

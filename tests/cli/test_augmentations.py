@@ -97,6 +97,22 @@ def test_a_sheet_follows_the_seed(tmp_path: Path) -> None:
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
+def test_a_sheet_leaves_out_what_the_training_does(tmp_path: Path) -> None:
+    """A damaged picture is no reason to show none, where `on_error: skip` says so."""
+    for name in ("a", "b"):
+        for i in range(3):
+            (tmp_path / "p" / name).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 40 * i).save(tmp_path / "p" / name / f"{i}.png")
+    (tmp_path / "p/b/2.png").write_bytes(b"no picture")
+    spec = tmp_path / "s.yaml"
+    for more, code in (("", 1), (", on_error: skip", 0)):
+        data = "{source: images, path: p, split: all" + more + "}"
+        text = SPEC.replace("{source: digits, batch_size: 64}", data).replace("AUGMENT", "Flip")
+        spec.write_text(text.replace("num_output: 10", "num_output: 2"), encoding="utf-8")
+        assert run("data", str(spec), "--augmented", "-o", str(tmp_path / "s.png"))[0] == code
+    assert (tmp_path / "s.png").exists()
+
+
 def test_every_picture_of_the_pages_is_there_and_small() -> None:
     for cls in pictured():
         path = ROOT / f"docs/reference/pictures/{cls.type}.jpg"

@@ -55,6 +55,22 @@ def test_a_fraction_is_a_target(tmp_path: Path) -> None:
     assert found.code == "NS651" and "sample 2 has 0.5" in found.fact and "EuclideanLoss" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([-1, 1, 1], "labels are -1, 1: number them from 0 to 1; in a table `categories:"),
+        ([3, 8, 7], "labels are 3, 7, 8: number them from 0 to 2;"),
+        ([1, 2, 3], "labels count from 0: take 1 from labels that count from 1"),
+        ([4, 5, 6, 7], "so it is with sample 1"),
+    ],
+)
+def test_numbers_of_classes_that_are_not_from_0_on(tmp_path: Path, labels: list[int], said: str) -> None:
+    data = np.arange(2 * len(labels), dtype=np.float32).reshape(-1, 2)
+    np.savez(tmp_path / "t.npz", data=data, label=np.array(labels))
+    found = fails_with(lambda: started(tmp_path, "source: npz, path: t.npz"))
+    assert found.code == "NS651" and found.notes[0].startswith(said)
+
+
 SEVERAL, ONE = [[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]], np.eye(3)[[0, 2, 1, 1]].tolist()
 
 

@@ -18,8 +18,9 @@ from netspec.diagnostics import fail
 from netspec.ir.graph import TypedGraph
 from netspec.training.batches.augmenting import Augmenter
 from netspec.training.batches.feeding import order_of
-from netspec.training.batches.feeds import Feeds, section_of
+from netspec.training.batches.feeds import Feeds, section_of, skipping_parts
 from netspec.training.batches.loader import Batches, Feed, Reader
+from netspec.training.look_through import mend
 
 __all__ = ["Sheet", "draw_sheet", "open_data"]
 
@@ -50,6 +51,8 @@ def draw_sheet(feeds: Feeds, typed: TypedGraph, sheet: Sheet) -> Array:
     source, section = feeds.train, section_of(feeds.program).data
     if source is None or section is None:
         raise fail("NS681", "the net's own data layers feed it; a sheet shows `train.data`")
+    # in place of a damaged sample that the training leaves out stands a sound one
+    source = mend({"train": source}, skipping_parts(section_of(feeds.program)))["train"]
     role: Role = "train"
     feed = without_arithmetic(feeds.feed(role, typed, source, section))
     name = next((name for name, made in feed.transforms.items() if isinstance(made, Pipeline)), None)
