@@ -215,7 +215,7 @@ def notes_on_label(wrong: Any, labels: Array, rule: LabelRule) -> tuple[str, ...
     """What a label that is no class may have been meant as."""
     if rule.rows:
         return ()
-    if wrong == rule.width and labels.min() > 0:
+    if labels.max() == rule.width and labels.min() > 0:
         return ("labels count from 0: take 1 from labels that count from 1",)
     if 1 < len(found := np.unique(labels)) <= rule.width and (found == np.rint(found)).all():
         names = list_briefly([f"{number:g}" for number in found.tolist()], SHOWN)
