@@ -119,7 +119,8 @@ class ImageContract(Record):
         channels = shape[0]
         expected = {"gray": 1, "rgb": 3, "bgr": 3}.get(self.color or "", channels)
         if channels is not None and expected != channels:
-            return f"color {self.color} gives {expected} channels, the input takes {channels}"
+            said = f"color {self.color} gives {expected} channels, the input takes {channels}"
+            return said + (": it has them last, they stand before the height" if shape[2] == expected else "")
         for name, values in (("mean_value", self.mean_value), ("std_value", self.std_value)):
             if len(values) > 1 and channels is not None and len(values) != channels:
                 return f"{name} needs 1 or {channels} numbers, here are {len(values)}"

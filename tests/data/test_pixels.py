@@ -79,13 +79,6 @@ def test_opaque_pictures_are_what_they_were() -> None:
         assert (decode(encoded(image), RGB, "x") == pixels.transpose(2, 0, 1)).all()
 
 
-def test_the_background_is_one_number_or_three() -> None:
-    assert (
-        ImageContract(background=(1, 2)).conflict((3, 4, 4))
-        == "background takes one or three numbers, here are 2"
-    )
-
-
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_by_the_range_of_the_file(kind: str) -> None:
     whole, twelve = np.array([[0, 4096, 65535]], np.uint16), np.array([[0, 2048, 4095]], np.uint16)
@@ -231,3 +224,36 @@ def test_a_picture_of_as_many_pixels_as_are_allowed_is_opened(monkeypatch: pytes
         else:
             with pytest.raises(SpecError, match="NS648"):
                 open_picture(file, "x")
+
+
+MOST = "makes more than 67,108,864 pixels"
+
+
+@pytest.mark.parametrize(
+    ("words", "shape", "said"),
+    [
+        ({}, (3, 8), "an image needs the axes [N, C, H, W], here are 2 behind N"),
+        ({"background": (1, 2)}, (3, 8, 8), "background takes one or three numbers, here are 2"),
+        ({"color": "gray"}, (3, 8, 8), "color gray gives 1 channels, the input takes 3"),
+        (
+            {"color": "bgr"},
+            (96, 64, 3),
+            "color bgr gives 3 channels, the input takes 96: it has them last, they stand before the height",
+        ),
+        ({"mean_value": (1, 2)}, (3, 8, 8), "mean_value needs 1 or 3 numbers, here are 2"),
+        ({"std_value": (1, 2, 3)}, (1, 8, 8), "std_value needs 1 or 1 numbers, here are 3"),
+        ({"scale": 0.0}, (3, 8, 8), "scale 0 makes every pixel 0"),
+        ({"resize": (4, 5, 6)}, (3, 8, 8), "resize takes one or two numbers, here are 3"),
+        ({"resize": 8193}, (3, None, None), f"resize 8193 x 8193 {MOST}"),
+        ({"crop_size": (8, 8388609)}, (3, None, None), f"crop_size 8 x 8388609 {MOST}"),
+        ({"crop_size": (8, 9)}, (3, 8, 8), "crop_size [8, 9] is not the input's height and width [8, 8]"),
+        ({"crop_size": (8, 9), "resize": (9, 8)}, (3, 8, 9), "crop_size [8, 9] is larger than resize [9, 8]"),
+        ({"crop_size": 8, "resize": 8, "mean_value": (1,), "std_value": (1, 1, 1)}, (3, 8, None), None),
+        ({"resize": 8192, "background": 7, "color": "rgb"}, (None, 8, 8), None),
+        ({"background": (1, 2, 3), "mean_value": (1, 2)}, (None, 3, 3), None),
+    ],
+)
+def test_what_keeps_a_contract_from_an_input(
+    words: dict[str, Any], shape: tuple[int | None, ...], said: str | None
+) -> None:
+    assert ImageContract(**words).conflict(shape) == said
