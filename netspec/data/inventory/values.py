@@ -15,7 +15,7 @@ from netspec.imaging.contract import ImageContract
 __all__ = ["judge_values", "tell_small_pixels"]
 
 SOME = 256
-"""Samples of each part whose spread is compared, spread evenly."""
+"""Samples of each part in memory that are compared, spread evenly; of others FEW."""
 MIDDLE = (5, 95)
 """Percentiles between which most values lie: a few outliers say nothing of the rest."""
 APART = 20
@@ -118,7 +118,9 @@ def show(value: object) -> str:
 
 def sample_values(source: Source, field: str) -> Array:
     """The finite values of some samples, in one row."""
-    values = np.asarray(source.batch(spread(len(source), SOME))[field]).reshape(-1)
+    # what lies on disk may be compressed in large pieces, one of which is read for each sample
+    most = FEW if source.whole() is None else SOME
+    values = np.asarray(source.batch(spread(len(source), most))[field]).reshape(-1)
     if values.dtype.kind not in "fiub":
         return np.empty(0)
     found: Array = values[np.isfinite(values)].astype(np.float64)
