@@ -9,7 +9,7 @@ from typing import Any
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.importers.decode import Piece
 
-__all__ = ["distinct", "only_test"]
+__all__ = ["distinct", "drop_phases"]
 
 CONDITIONS = ("include", "exclude")
 PHASES = ("TRAIN", "TEST")
@@ -92,32 +92,51 @@ def several(value: Any) -> list[Any]:
     return [value]
 
 
-def only_test(entries: list[Entry], inputs: list[str], layers: list[Piece], diagnostics: Diagnostics) -> None:
-    """Drop `phase: TEST` where the net exists in no other phase: in TRAIN some layer would read
-    what none makes. NS025.
+def drop_phases(
+    entries: list[Entry], inputs: list[str], layers: list[Piece], diagnostics: Diagnostics
+) -> None:
+    """Drop `phase:` where in one phase some layer would read what none makes, and the other has it
+    all: from every layer of a net that exists in TEST alone, and from the data of one that Caffe
+    only trains, so that it can be deployed. NS025.
     """
     conditional = [entry for entry in entries if any(key in entry for key in CONDITIONS)]
-    if not conditional or any(not plainly_test(entry) for entry in conditional):
-        return
-    if is_wired(entries, inputs, "TRAIN") or not is_wired(entries, inputs, "TEST"):
+    wired = dict.fromkeys(PHASES, False)
+    for state in states(tuple(conditional)):
+        wired[state[0]] |= is_wired(entries, inputs, state)
+    if wired["TEST"] and not wired["TRAIN"] and all(is_plainly(entry, "TEST") for entry in conditional):
+        dropped, why = conditional, "the net exists in the test phase only, where it always holds"
+    elif wired["TRAIN"] and not wired["TEST"]:
+        dropped = [each for each in conditional if "bottom" not in each and is_plainly(each, "TRAIN")]
+        why = "the net has no data in the test phase, so these stand for both"
+        others = [without_conditions(each) if each in dropped else each for each in entries]
+        if not is_wired(others, inputs, ("TEST", frozenset())):
+            return
+    else:
         return
     for entry, layer in zip(entries, layers, strict=True):
-        if any(entry.pop(key, None) is not None for key in CONDITIONS):
-            fact = f"include of {layer.owner}: the net exists in the test phase only, where it always holds"
+        if entry in dropped:
+            for key in CONDITIONS:
+                entry.pop(key, None)
+            fact = f"include of {layer.owner}: {why}"
             diagnostics.add(Diagnostic("NS025", fact, layer.span("include")))
 
 
-def plainly_test(entry: Entry) -> bool:
-    """Whether a layer's only condition is the test phase."""
-    included = all(rule == {"phase": "TEST"} for rule in rules(entry, "include"))
+def without_conditions(entry: Entry) -> Entry:
+    """A layer that every phase has."""
+    return {key: value for key, value in entry.items() if key not in CONDITIONS}
+
+
+def is_plainly(entry: Entry, phase: str) -> bool:
+    """Whether a layer's only condition is the phase."""
+    included = all(rule == {"phase": phase} for rule in rules(entry, "include"))
     return included and "exclude" not in entry
 
 
-def is_wired(entries: list[Entry], inputs: list[str], phase: str) -> bool:
-    """Whether each bottom that is written out is made before it is read."""
+def is_wired(entries: list[Entry], inputs: list[str], state: State) -> bool:
+    """Whether each bottom that is written out is made before it is read, in a state of the net."""
     made = set(inputs)
     for entry in entries:
-        if keeps_entry(entry, (phase, frozenset())):
+        if keeps_entry(entry, state):
             if not made.issuperset(several(entry.get("bottom"))):
                 return False
             made.update(several(entry.get("top", entry["name"])))

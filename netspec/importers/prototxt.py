@@ -15,7 +15,7 @@ from netspec.file_reading import read_given
 from netspec.garbage_collection import no_collection
 from netspec.importers.decode import Piece, decode
 from netspec.importers.missing_data import Shape, wanting_shapes, without_replaced
-from netspec.importers.names import distinct, only_test
+from netspec.importers.names import distinct, drop_phases
 from netspec.importers.net_inputs import input_places, net_inputs
 from netspec.importers.nvidia import scales_apart
 from netspec.importers.prototxt_text import read_prototxt
@@ -199,7 +199,7 @@ def spec_of(
         if key in net:
             diagnostics.add(Diagnostic("NS025", f"{key} of the net: {why}", net.span(key)))
     tree["layers"] = found = entries(layers, list(inputs), diagnostics)
-    only_test(found, list(tree.get("input", ())), layers, diagnostics)
+    drop_phases(found, list(tree.get("input", ())), layers, diagnostics)
     wires = [Wires(tuple(layer.get("bottom", ())), tuple(layer.get("top", ()))) for layer in layers]
     renamed = distinct(found, layers, diagnostics)
     named = {

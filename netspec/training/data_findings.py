@@ -44,6 +44,20 @@ def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
                 yield from tell_small_pixels(source, bound[name], port.contract)
     yield from class_findings(feeds, typed)
     yield from tell_short_tests(feeds)
+    yield from tell_no_test(feeds)
+
+
+def tell_no_test(feeds: Feeds) -> Iterator[Diagnostic]:
+    """NS668 where a net's own data layer reads for training and test alike: such a test shows nothing
+    of new samples.
+    """
+    trained = {id(each.source) for part, each in feeds.own.items() if role_of(part) == "train"}
+    for part, each in feeds.own.items():
+        if role_of(part) == "train" or id(each.source) not in trained:
+            continue
+        fact = f"{each.node.name} reads the training samples for the test too: it does not measure new ones"
+        note = "a data layer with `include: {phase: TEST}` beside one of TRAIN reads others"
+        yield Diagnostic("NS668", fact, path=each.source.name, notes=(note,))
 
 
 def tell_short_tests(feeds: Feeds) -> Iterator[Diagnostic]:

@@ -14,7 +14,7 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.read_options import PLAIN
 from netspec.source import Source
 from netspec.training.batches.feeds import Feeds
-from netspec.training.data_findings import class_findings
+from netspec.training.data_findings import class_findings, data_findings
 from netspec.training.session import session
 from tests.data.data_files import CAFFE, write_image
 
@@ -113,6 +113,16 @@ def test_what_one_layer_reads_in_both_phases_counts_once(tmp_path: Path) -> None
     both = LIST.replace("PART", "train").partition(", include")[0] + "}"
     once = feeds_of(tmp_path, both)
     assert list(once.parts()) == ["train"] and once.own["test"].source is once.own["train"].source
+
+
+def test_a_test_on_the_training_samples_is_told(tmp_path: Path) -> None:
+    write_list(tmp_path, "train", [*range(9)] * 2)
+    write_list(tmp_path, "test", [*range(9)])
+    one = LIST.replace("PART", "train").partition(", include")[0] + "}"
+    for layers, told in ((one, True), (TWO, False)):
+        feeds = feeds_of(tmp_path, layers)
+        found = [each.fact for each in data_findings(feeds, feeds.program.training_graph("train"))]
+        assert any("reads the training samples for the test too" in fact for fact in found) == told
 
 
 def test_several_layers_of_a_phase_are_told_apart(tmp_path: Path) -> None:

@@ -602,3 +602,46 @@ def test_a_file_may_have_64_mebibytes(tmp_path: Path, more: int, code: str) -> N
     with pytest.raises(SpecError) as error:
         import_prototxt(path)
     assert error.value.diagnostics[0].code == code
+
+
+def trained_only(conditions: str = "", accuracy: str = "") -> str:
+    lines = (
+        'layer { name: "data" type: "HDF5Data" top: "data" top: "label" include { phase: TRAIN }'
+        ' hdf5_data_param { source: "train.txt" batch_size: 4 } }',
+        'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 3 } }',
+        f'layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" {conditions} }}',
+        accuracy,
+    )
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        trained_only(),
+        trained_only("include { phase: TRAIN }"),
+        trained_only(
+            accuracy='layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "label" top: "acc" include { phase: TEST } }'
+        ),
+    ],
+)
+def test_data_of_a_net_that_is_only_trained_stand_for_both_phases(imported: Any, text: str) -> None:
+    """Caffe trains such a file without a test net; a spec is deployed too."""
+    found = imported(text)
+    layers = {layer["name"]: layer for layer in found.tree["layers"]}
+    assert "include" not in layers["data"]
+    assert [each.fact for each in found.findings if each.code == "NS025"] == [
+        "include of layer data: the net has no data in the test phase, so these stand for both"
+    ]
+    # what the file says of others stays
+    assert ("include" in layers["loss"]) == ("TRAIN } top" in text or text.count("phase: TRAIN") == 2)
+
+
+def test_data_of_each_phase_keep_it(imported: Any) -> None:
+    first = trained_only().partition("\n")[0]
+    both = first.replace("TRAIN", "TEST").replace('"data" type', '"tested" type') + trained_only()
+    layers = imported(both).tree["layers"]
+    assert [layer.get("include") for layer in layers if layer["type"] == "HDF5Data"] == [
+        {"phase": "TEST"},
+        {"phase": "TRAIN"},
+    ]
