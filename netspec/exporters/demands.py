@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.evidence import Missed
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, SpecError
 from netspec.diagnostics.words import count_of
 from netspec.driver import Program
 from netspec.ir.graph import TypedGraph
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from netspec.exporters.quantization.compare import Compared
     from netspec.syntax.located import Located
 
-__all__ = ["hold_drop", "hold_size", "owner_of"]
+__all__ = ["check_demands", "hold_drop", "hold_size", "owner_of"]
+
+
+def check_demands(program: Program) -> None:
+    """Raises SpecError where `expect:` holds what cannot be read: no file would be held to it."""
+    section, found = program.resolved.spec.section("expect"), Diagnostics()
+    if section is not None:
+        read_record(ExpectSection, section, found, what="expect")
+    if found.found:
+        raise SpecError(found.sorted())
 
 
 def hold_size(program: Program, typed: TypedGraph, model: Path) -> list[Diagnostic]:

@@ -20,7 +20,7 @@ from netspec.emit.onnx_model import fit_weights, outline_model
 from netspec.exporters.certification import certify as certification
 from netspec.exporters.certification.promises import ROWS, refuse, rows_word
 from netspec.exporters.certification.samples import Samples, samples_of
-from netspec.exporters.demands import hold_size
+from netspec.exporters.demands import check_demands, hold_size
 from netspec.exporters.devices import device_for
 from netspec.exporters.endings import held
 from netspec.exporters.latency import hold
@@ -144,6 +144,7 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
     level: certification.Level = certify if isinstance(certify, str) else "full"
     with publishing(path) as draft:
         origin = origin_of(source, weights, reading)
+        check_demands(origin.program)
         typed, net = with_rows(origin), origin.net
         if certify:
             refuse(typed, allow_batch_dependence)

@@ -51,6 +51,7 @@ ALLOWED = {
     "exporters/layouts.py InferenceSession": DRAFTS,
     "exporters/layouts.py write_bytes": DRAFTS,
     "exporters/opsets.py onnx.load": DRAFTS,
+    "exporters/opsets.py InferenceSession": "a model in memory",
     "exporters/ort_file.py onnx.load": DRAFTS,
     "exporters/ort_file.py InferenceSession": "a model in memory",
     "exporters/ort_file.py read_bytes": DRAFTS,

@@ -146,6 +146,11 @@ def test_a_size_is_refused(run: Path) -> None:
     assert found.code == "NS742" and "the largest shares of the bytes: ip1" in found.notes[0]
 
 
+def test_a_demand_that_cannot_be_read_is_no_consent(run: Path) -> None:
+    found = refused(run, "expect.size={max: 1KB}", kind=None)
+    assert found.code == "NS104" and "size.max must be a number of bytes such as 8GiB: not 1KB" in found.fact
+
+
 def test_what_cannot_be_judged(run: Path) -> None:
     assert refused(run, certify=False).code == "NS740"
     found = refused(run.parent / "tiny.yaml", kind="fp16")
