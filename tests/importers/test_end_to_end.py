@@ -12,7 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 import netspec
 from netspec.cli import group
+from netspec.cli.import_ import line
 from netspec.diagnostics import SpecError
+from netspec.importers.weights import Row
 
 CASES = Path(__file__).parents[1] / "conformance" / "caffe" / "cases"
 FILES = sorted([*CASES.glob("net_*.caffemodel"), *CASES.glob("net_*.caffemodel.h5")])
@@ -113,3 +115,17 @@ layers:
         netspec.load_weights(net, str(tmp_path / "w.safetensors"))(torch.ones(2, 3)).tolist()
         == [[4.0] * 4] * 2
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (Row("fc.bias", "reshaped", (1, 1, 1, 5), (5,)), "  reshaped  fc.bias  [1, 1, 1, 5] -> [5]\n"),
+        (Row("fc.weight", "kept", (5, 3), (5, 3)), "  kept      fc.weight  [5, 3]\n"),
+        (Row("new.bias", "missing", None, (7,)), "  missing   new.bias  [7]\n"),
+        (Row("old.weight", "unused", (2, 2)), "  unused    old.weight  [2, 2]\n"),
+        (Row("odd", "unused"), "  unused    odd  \n"),
+    ],
+)
+def test_what_became_of_a_tensor_is_a_line(row: Row, said: str) -> None:
+    assert line(row) == said

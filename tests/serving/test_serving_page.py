@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 from serving_parts import Inside, save
 
+from netspec.serving.lifecycle import DRAIN
 from netspec.serving.limits import Limits, limits_table
 
 pytestmark = pytest.mark.onnx
@@ -45,3 +46,7 @@ def test_the_clients_run(tmp_path: Path) -> None:
             if "not found" in done.stderr:
                 continue  # no curl on this machine
             assert answer in done.stdout, done
+
+
+def test_the_seconds_that_the_end_may_take_are_those_told() -> None:
+    assert f"what was accepted is answered, within {DRAIN:g} seconds" in PAGE
