@@ -189,7 +189,8 @@ class WindowData(
 
     Tops: windows (N, 3, crop_size, crop_size), labels (N), 0 the background     (Girshick et al. 2014; Caffe's WindowData)
 
-    netspec does not read the window file: the tops are to be passed in.
+    netspec does not read the window file: the tops are to be passed in; to train, windows are cut
+    out into a folder per class (NS681).
     """
 
     fed = True

@@ -212,6 +212,12 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "one class": (lambda: table(lambda i: "a"), "d.csv", "NS664"),
     "masks alone": (lambda: masked("e/images", "d"), "d", "NS664"),
     "masks in a folder": (lambda: masked("e/images", "d/masks"), "d", "NS664"),
+    "a sample of each": (
+        lambda: Path("d.csv").write_text("a,b,kind\n1,2,x\n3,4,y\n"),
+        "d.csv",
+        "NS736",
+    ),
+    "a mask is lost": (lambda: [masked("d/x", "d/masks"), Path("d/masks/3_mask.png").unlink()], "d", "NS697"),
     "a short text": (lambda: Path("d.txt").write_text("to be"), "d.txt", "NS650"),
 }
 

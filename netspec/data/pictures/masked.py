@@ -56,7 +56,7 @@ def key_of(path: Path, top: Path) -> str:
 def refuse_masks(
     classes: Mapping[str, tuple[Path, ...]], files: Sequence[Path], labels: Array, roots: Roots
 ) -> None:
-    """Raises SpecError NS664 where one of two classes is called as masks are, holds a file for each
+    """Raises SpecError NS664 where one of two classes is called as masks are, holds a file for most
     of the other's, and these hold few colours: nobody wants to tell pictures from their masks.
     """
     if len(classes) != 2 or all(len(folders) > 1 for folders in classes.values()):
@@ -69,9 +69,10 @@ def refuse_masks(
     if pair is not None:
         words = f"path: {pair[0]}, masks: {pair[1]}"
         note = f"to learn the class of each pixel: `data: {{source: images, {words}}}`, and a score for each"
-        fact = (
-            f"{pair[1].name} holds a file of few colours for each picture of {pair[0].name}: masks, no class"
-        )
+        pictures, masks = (by_folder[folder] for folder in pair)
+        lost = len(pictures.keys() - masks.keys())
+        which = f"for all but {lost:,} of the pictures" if lost else "for each picture"
+        fact = f"{pair[1].name} holds a file of few colours {which} of {pair[0].name}: masks, no class"
         raise fail("NS664", fact, path=str(pair[0].parent), notes=(note,))
 
 
@@ -84,7 +85,8 @@ def match(by_folder: Mapping[Path, Mapping[str, Path]], roots: Roots) -> tuple[P
         return None
     (other,) = by_folder.keys() - set(named)
     masks = by_folder[named[0]]
-    if not masks or not by_folder[other] or not by_folder[other].keys() <= masks.keys():
+    # some may be lost, which is told where they are read as masks
+    if 2 * len(by_folder[other].keys() & masks.keys()) <= len(by_folder[other]):
         return None
     if not all(has_few_colors(path, roots) for path in islice(masks.values(), LOOKED)):
         return None

@@ -18,6 +18,8 @@ RARER = 5
 """So many times rarer, a class weighs more in the loss."""
 EACH = 5
 """Samples of a class on the average: whole numbers and words that are rarer are targets, or names."""
+LEAST = 10
+"""Targets: of fewer no part can be spared."""
 FEW = 20
 """So many different whole numbers are classes, however they lie; more only without gaps, from 0 on."""
 ROWS = 2
@@ -183,6 +185,10 @@ def task_of(source: Source, what: str = "samples", notes: tuple[str, ...] = ()) 
     if (flat == flat[0]).all():
         name = source.classes[int(flat[0])] if source.classes else f"{flat[0]:g}"
         raise fail("NS664", f"all {len(flat):,} samples are of one class, {name}", path=source.name)
+    if len(np.unique(flat)) == len(flat) and (source.classes or len(flat) < LEAST):
+        raise refuse(
+            source, f"{len(flat):,} samples have a label of their own each: none is left to test with"
+        )
     if source.classes:
         if EACH * len(source.classes) > len(flat) and len(source.classes) > FEW:
             raise refuse(
