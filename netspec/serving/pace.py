@@ -22,30 +22,32 @@ GAIN, SOON, TRIED = 0.9, 0.002, 64
 # Below so many seconds, all threads together must be that much faster than one of them: waking them costs
 # most of what they save, and the cores have clients and requests to see to as well.
 AIDED, WORTH = 0.001, 1.5
+NOTHING: dict[tuple[int, bool], float] = {}
 
 
 class Pace:
     """The usual seconds of a run for each shape that was seen, which is what its rows are and the next
-    power of two to their number; the oldest shape is forgotten first.
+    power of two to their number; the oldest kind of rows is forgotten first.
     """
 
     def __init__(self, quick: float = QUICK) -> None:
         self.quick = quick
-        self.usual: dict[tuple[object, int, bool], float] = {}  # of one row; whether on one thread
+        # Of one row: by what has one key, which is dear to look up, then by the size, and whether on one thread.
+        self.usual: dict[object, dict[tuple[int, bool], float]] = {}
         self.wary = 0.0
         self.asked = 0
 
     def is_short(self, key: object, rows: int, alone: bool = False) -> bool:
         """Whether a run of this shape was measured, and is short. One that was not may take any time."""
-        each = self.usual.get((key, rows.bit_length(), alone))
+        each = self.usual.get(key, NOTHING).get((rows.bit_length(), alone))
         return each is not None and each * rows < self.quick and now() >= self.wary
 
     def suits_one(self, key: object, rows: int) -> bool:
         """Whether one thread should do a run: it is known to be short, and the others save little, or it
         was never tried without them.
         """
-        size = rows.bit_length()
-        each, alone = self.usual.get((key, size, False)), self.usual.get((key, size, True))
+        size, known = rows.bit_length(), self.usual.get(key, NOTHING)
+        each, alone = known.get((size, False)), known.get((size, True))
         if each is None or each * rows >= AIDED:
             return False
         return alone is None or alone < each * WORTH
@@ -53,25 +55,28 @@ class Pace:
     def note(self, key: object, rows: int, seconds: float, alone: bool = False) -> None:
         if seconds > STALL:
             self.wary = now() + WARY
-        shape, each = (key, rows.bit_length(), alone), seconds / rows
-        before = self.usual.get(shape, each)
+        known = self.usual.get(key)
+        if known is None:
+            known = {}
+            remember(self.usual, key, known)
+        shape, each = (rows.bit_length(), alone), seconds / rows
+        before = known.get(shape, each)
         recent = RECENT if each > before else 2  # a run is late by chance, never early
-        remember(self.usual, shape, before + (each - before) / recent)
-
-    def each(self, key: object, size: int) -> float | None:
-        """The usual seconds of one row in runs of so many: of the better way, where both were tried."""
-        known = [self.usual[key, size, alone] for alone in (False, True) if (key, size, alone) in self.usual]
-        return min(known, default=None)
+        known[shape] = before + (each - before) / recent
 
     def rows_worth_joining(self, key: object, most: int) -> int:
         """At most `most`; fewer where runs of more rows were seen to take as long for each. A smaller run
         that was never made is taken to cost what the next larger one does, and so is tried.
         """
         best = each = None
+        usual = self.usual.get(key, NOTHING)
         known = chosen = most.bit_length()
         for size in range(chosen, 0, -1):
-            found = self.each(key, size)
-            each = each if found is None else found
+            together, alone = usual.get((size, False)), usual.get((size, True))
+            if together is not None:
+                each = together
+            if alone is not None and (together is None or alone < together):
+                each = alone
             if each is None:
                 continue
             if best is None:

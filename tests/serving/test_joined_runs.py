@@ -225,8 +225,15 @@ def test_short_runs_that_all_threads_do_no_sooner_are_one_s(
             pace.note("key", 1, seconds, by_one)
     assert pace.suits_one("key", 1) is one and not pace.suits_one("other", 1)
     assert pace.is_short("key", 1, alone=True) is (alone is not None)
-    if together is not None and alone is not None:
-        assert pace.each("key", 1) == min(together, alone)
+
+
+def test_rows_are_joined_by_the_better_way() -> None:
+    pace = Pace()
+    for rows in (1, 16):
+        pace.note("key", rows, 0.003 * rows)
+    assert pace.rows_worth_joining("key", 64) == 1
+    pace.note("key", 16, 0.00005 * 16, alone=True)
+    assert pace.rows_worth_joining("key", 64) == 64
 
 
 def test_a_model_that_is_loaded_twice_does_its_short_runs_on_one_thread(
