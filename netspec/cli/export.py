@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.options import device_option, spec_options
-from netspec.diagnostics.words import count_of
+from netspec.diagnostics.words import count_of, show_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -139,7 +139,7 @@ def write_file(
     else:
         level = False if options["no_certify"] else options["certify"]
         made = export_onnx(source, path, options, level, reading)
-        click.echo(f"wrote {made.path} ({readable(made.size)})")
+        click.echo(f"wrote {made.path} ({show_bytes(made.size)})")
         tell_certificate(made)
 
 
@@ -161,7 +161,7 @@ def write_ort(source: str, path: Path, options: dict[str, Any], reading: "Readin
         convert_to_ort(model, turned)
         found = verify(turned) if level else None
         shutil.copyfile(turned, draft)
-    click.echo(f"wrote {path} ({readable(path.stat().st_size)})")
+    click.echo(f"wrote {path} ({show_bytes(path.stat().st_size)})")
     tell_certificate(made)
     if found is not None:
         click.echo(
@@ -199,7 +199,7 @@ def write_web(source: str, output: str | None, options: dict[str, Any], reading:
             export_onnx(source, model, options, level, reading)
         write_page(folder, model, name, runtime)
     size = sum(file.stat().st_size for file in folder.iterdir())
-    click.echo(f"wrote {folder}: {readable(size)}, onnxruntime-web {VERSION} included")
+    click.echo(f"wrote {folder}: {show_bytes(size)}, onnxruntime-web {VERSION} included")
     click.echo(f"any server of static files shows it: python3 -m http.server --directory {folder}")
 
 
@@ -213,7 +213,7 @@ def write_repository(source: str, folder: Path, options: dict[str, Any], reading
     with tempfile.TemporaryDirectory() as drafts:
         made = export_onnx(source, Path(drafts, "model.onnx"), options, level, reading)
         written = write_layout(options["layout"], folder, Path(drafts), options["storage"])
-    click.echo(f"wrote {written} ({readable(made.size)}) and {written.parent / 'config.pbtxt'}")
+    click.echo(f"wrote {written} ({show_bytes(made.size)}) and {written.parent / 'config.pbtxt'}")
     tell_certificate(made)
 
 
@@ -277,7 +277,7 @@ def tell_certificate(made: "Export") -> None:
 
 def tell_model(made: "Export") -> None:
     """A file that was made on the way, and what is proven of it."""
-    click.echo(f"wrote {made.path} ({readable(made.size)})")
+    click.echo(f"wrote {made.path} ({show_bytes(made.size)})")
     if made.certificate is not None:
         click.echo("\n".join(describe_certificate(made.certificate)))
 
@@ -362,7 +362,7 @@ def tell_quantized(found: Any) -> "Iterator[str]":
             for name, (a, b) in found["metrics"].items()
         ]
         ranges = f", ranges of {found['calibrated']:,d} training samples" if found["calibrated"] else ""
-        yield f"{found['kind']}{ranges}: {readable(before)} before, {readable(after)} now"
+        yield f"{found['kind']}{ranges}: {show_bytes(before)} before, {show_bytes(after)} now"
         yield (
             f"it is not equal to the float file: on {count_of(found['count'], 'real sample')}"
             f" of the {part_of(found)} data"
@@ -395,12 +395,3 @@ class Told:
         """Take the line away."""
         if self.shown:
             click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def readable(size: int) -> str:
-    """Bytes in units of 1000."""
-    value, units = float(size), ["B", "kB", "MB", "GB"]
-    while value >= 1000 and len(units) > 1:
-        value /= 1000
-        units.pop(0)
-    return f"{value:.3g} {units[0]}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic
 
-__all__ = ["LISTED", "count_of", "further", "list_briefly", "list_some", "remarks"]
+__all__ = ["LISTED", "count_of", "further", "list_briefly", "list_some", "remarks", "show_bytes"]
 
 LISTED = 20
 """Things that a finding names in a line each; the others are counted."""
@@ -54,3 +54,12 @@ def list_some(lines: Sequence[str], where: str = "") -> tuple[str, ...]:
     """Notes, a line each: the first LISTED, and how many more there are, and where."""
     more = len(lines) - LISTED
     return (*lines[:LISTED], *([f"and {more:,} more{where}"] if more > 0 else []))
+
+
+def show_bytes(size: int) -> str:
+    """Bytes in units of 1000: `23.1 kB`."""
+    value, units = float(size), ["B", "kB", "MB", "GB"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    return f"{value:.3g} {units[0]}"

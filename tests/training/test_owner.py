@@ -76,7 +76,7 @@ def test_room_is_looked_for_before_the_first_step(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, free))
     with pytest.raises(SpecError) as error:
         train(job(words(max_iter=20)), tmp_path / "none", device="cpu")
-    assert codes(error) == ["NS603"]
+    assert codes(error) == ["NS603"] and "the disk has 0 B" in str(error.value)
     assert list((tmp_path / "none").iterdir()) == []
     free = 10**6
     train(job(words(max_iter=20)), tmp_path / "run", device="cpu")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import show_bytes
 from netspec.file_writing import Held, forget_drafts, hold_file, refuse_link
 from netspec.strict_json import JsonError, read_object
 from netspec.training.run.checkpoint import SOLVER
@@ -74,9 +75,7 @@ def check_room(run: Path, needed: int) -> None:
     """NS603 where the disk of a run's folder has less room than its files will take."""
     free = shutil.disk_usage(run).free
     if free < needed:
-        fact = f"two snapshots and the best weights take {megabytes(needed)}, the disk has {megabytes(free)}"
+        fact = (
+            f"two snapshots and the best weights take {show_bytes(needed)}, the disk has {show_bytes(free)}"
+        )
         raise fail("NS603", fact, path=str(run))
-
-
-def megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
