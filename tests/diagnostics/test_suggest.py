@@ -5,6 +5,7 @@ import random
 import pytest
 
 from netspec.diagnostics.suggest import clearly, distance, nearest
+from netspec.resolve.messages.unknown_words import list_briefly
 
 _WORDS = (
     "num_output kernel_size kernel_h kernel_w stride stride_h pad bias_term dilation group axis bottom top".split()  # noqa: SIM905
@@ -92,3 +93,18 @@ def test_a_word_is_clearly_another_where_no_third_is_as_near() -> None:
     assert not clearly("xyzzyx", "Convolution", ["Convolution", "Pooling"]), "none is near"
     assert not clearly("Pool", "Pooling", ["Pooling", "Convolution"]), "a beginning is no slip"
     assert not clearly("Poolin", "Convolution", ["Pooling", "Convolution"]), "another is meant"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "a"),
+        (2, "a and b"),
+        (3, "a, b and c"),
+        (6, "a, b, c, d, e and f"),
+        (7, "a, b, c, d, e and 2 others"),
+        (9, "a, b, c, d, e and 4 others"),
+    ],
+)
+def test_names_in_a_sentence(count: int, said: str) -> None:
+    assert list_briefly("abcdefghi"[:count]) == said
