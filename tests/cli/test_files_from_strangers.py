@@ -49,7 +49,7 @@ PLUGIN = re.search(
 )[1]  # type: ignore[index]
 EXPORT = ("export", "made", "--no-certify", "-o", "b.onnx")
 PHOTOS = (
-    "input: {data: [N, 3, 8, 8]}\n"
+    "input: {data: {shape: [N, 3, 8, 8], image: {scale: 0.0039}}}\n"
     + LAYERS
     + "train: {data: {source: images, path: photos, batch_size: 2}, "
     + SOLVER

@@ -92,7 +92,7 @@ HEADS = {"NS623": DETECTOR, "NS624": DETECTOR.replace("classes: 4", "classes: 3"
 PHOTOS = "{shape: [N, 3, 8, 8]}"
 TINY = """netspec: 1
 name: tiny
-input: {data: [N, 1, 8, 8]}
+input: {data: {shape: [N, 1, 8, 8], image: {scale: 0.0039}}}
 layers:
   - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}
   - {name: prob, type: Softmax}
