@@ -97,3 +97,7 @@ def test_a_tolerance_above_a_hundredth_of_the_values_proves_nothing() -> None:
 
 def test_what_a_processor_takes_for_zero() -> None:
     assert difference(f32(0, 1), f64(4e-41, 1), f32(4e-41, 1), 1.0).agrees
+
+
+def test_one_rounding_is_float32_s() -> None:
+    assert np.finfo(np.float32).eps == EPS
