@@ -217,9 +217,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count: Counter[str] = Counter()
     before = HeldFolders.open
 
-    def counting(self: HeldFolders, path: Path) -> BinaryIO:
+    def counting(self: HeldFolders, path: Path, *words: object) -> BinaryIO:
         count[str(path)] += 1
-        return before(self, path)
+        return before(self, path, *words)
 
     monkeypatch.setattr(HeldFolders, "open", counting)
     return count
