@@ -196,7 +196,7 @@ class Batcher:
                 continue
             begun, (key, rows) = now(), shape_of(group)
             runner = self._runner
-            if self._alone is not None and self._pace.suits_one(key, rows):
+            if self._alone is not None and self._pace.suits_one(key, rows, bool(self.queue)):
                 runner = self._alone
             alone = runner is self._alone
             if self._pace.is_short(key, rows, alone):
@@ -234,7 +234,7 @@ class Batcher:
                 most = min(waiting.most, self.batching.max_batch)
                 if waiting.key is None:
                     break
-                most = self._pace.rows_worth_joining(waiting.key, most)
+                most = self._pace.rows_worth_joining(waiting.key, most, len(queue) + 1)
             elif waiting.key == group[0].key and rows + waiting.rows <= most:
                 group.append(waiting)
                 rows += waiting.rows

@@ -38,19 +38,22 @@ class Pace:
         self.asked = 0
 
     def is_short(self, key: object, rows: int, alone: bool = False) -> bool:
-        """Whether a run of this shape was measured, and is short. One that was not may take any time."""
-        each = self.usual.get(key, NOTHING).get((rows.bit_length(), alone))
+        """Whether a run of this shape was measured, or one of half as many rows, and is short. One that was
+        not may take any time.
+        """
+        known, size = self.usual.get(key, NOTHING), rows.bit_length()
+        each = known.get((size, alone), known.get((size - 1, alone)))
         return each is not None and each * rows < self.quick and now() >= self.wary
 
-    def suits_one(self, key: object, rows: int) -> bool:
+    def suits_one(self, key: object, rows: int, pressed: bool = False) -> bool:
         """Whether one thread should do a run: it is known to be short, and the others save little, or it
-        was never tried without them.
+        was never tried without them. pressed: others wait behind it, so that all they save counts.
         """
         size, known = rows.bit_length(), self.usual.get(key, NOTHING)
         each, alone = known.get((size, False)), known.get((size, True))
         if each is None or each * rows >= AIDED:
             return False
-        return alone is None or alone < each * WORTH
+        return alone is None or alone < each * (1 if pressed else WORTH)
 
     def note(self, key: object, rows: int, seconds: float, alone: bool = False) -> None:
         if seconds > STALL:
@@ -64,10 +67,19 @@ class Pace:
         recent = RECENT if each > before else 2  # a run is late by chance, never early
         known[shape] = before + (each - before) / recent
 
-    def rows_worth_joining(self, key: object, most: int) -> int:
+    def rows_worth_joining(self, key: object, most: int, waiting: int = 0) -> int:
         """At most `most`; fewer where runs of more rows were seen to take as long for each. A smaller run
         that was never made is taken to cost what the next larger one does, and so is tried.
+
+        waiting: requests that are there. Where they are more than would be joined, what comes meanwhile
+        is read at each turn of the loop all the same: fewer and larger turns catch up, and so as many
+        are joined as a short run takes.
         """
+        found = self.choose_rows(key, most, SOON)
+        return found if waiting <= found else self.choose_rows(key, most, self.quick)
+
+    def choose_rows(self, key: object, most: int, soon: float) -> int:
+        """The same, no fewer than a run of so many seconds has."""
         best = each = None
         usual = self.usual.get(key, NOTHING)
         known = chosen = most.bit_length()
@@ -84,7 +96,7 @@ class Pace:
             elif each * GAIN <= best:
                 chosen = size
             best = each if best is None else min(best, each)
-            if each * ((1 << size) - 1) < SOON:
+            if each * ((1 << size) - 1) < soon:
                 break
         if chosen == known:
             return most

@@ -48,8 +48,8 @@ def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
 
 
 def tell_no_test(feeds: Feeds) -> Iterator[Diagnostic]:
-    """NS668 where a net's own data layer reads for training and test alike: such a test shows nothing
-    of new samples.
+    """NS668 where a net's own data layer reads for training and test alike: it shows nothing of new
+    samples.
     """
     trained = {id(each.source) for part, each in feeds.own.items() if role_of(part) == "train"}
     for part, each in feeds.own.items():

@@ -176,7 +176,7 @@ def test_the_usual_seconds_of_a_run() -> None:
     for _ in range(9):
         pace.note("key", 4, 0.002)
     assert pace.is_short("key", 4)
-    assert not pace.is_short("key", 8)  # another shape
+    assert pace.is_short("key", 8) and not pace.is_short("key", 16)  # twice as many rows are known by these
 
 
 @pytest.mark.parametrize(
@@ -225,6 +225,32 @@ def test_short_runs_that_all_threads_do_no_sooner_are_one_s(
             pace.note("key", 1, seconds, by_one)
     assert pace.suits_one("key", 1) is one and not pace.suits_one("other", 1)
     assert pace.is_short("key", 1, alone=True) is (alone is not None)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "rows"),
+    [
+        (31, 31),
+        (32, 63),  # 64 rows at 0.06 ms take less than the 5 ms of a short run: the queue is caught up with
+    ],
+)
+def test_more_are_joined_where_a_queue_grows(waiting: int, rows: int) -> None:
+    pace = Pace()
+    for size in range(7):
+        pace.note("key", 1 << size, 0.00006 * (1 << size))
+    pace.asked = 1  # not the turn at which another size is tried
+    assert pace.rows_worth_joining("key", 64, waiting) == rows
+    # of a slow model, a longer run would only make all of them wait for it
+    for size in range(7):
+        pace.note("slow", 1 << size, 0.003 * (1 << size))
+    assert pace.rows_worth_joining("slow", 64, 200) == 1
+
+
+def test_all_threads_count_where_others_wait() -> None:
+    pace = Pace()
+    pace.note("key", 1, 0.0001)
+    pace.note("key", 1, 0.00014, alone=True)
+    assert pace.suits_one("key", 1) and not pace.suits_one("key", 1, pressed=True)
 
 
 def test_rows_are_joined_by_the_better_way() -> None:

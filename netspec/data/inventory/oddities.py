@@ -123,8 +123,8 @@ def tell_standing_classes(source: Source, batch_size: int) -> Iterator[Diagnosti
     alone = int((rows == rows[:, :1]).all(1).sum())
     if 2 * alone <= len(rows):
         return
-    fact = f"the training data stand class by class: of {len(rows):,} rows of {size:,} samples {alone:,} are of one"
-    fact += " class alone, and `shuffle: false` keeps them so"
+    fact = f"the training data stand class by class: of {len(rows):,} rows of {size:,} samples"
+    fact += f" {alone:,} are of one class alone, and `shuffle: false` keeps them so"
     note = "a net forgets a class while it sees another: `shuffle: true` draws a new order for each epoch"
     yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
 

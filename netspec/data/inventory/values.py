@@ -81,17 +81,24 @@ def tell_other_scale(trained: Source, source: Source, part: str) -> Iterator[Dia
     if first not in source.fields:
         return
     before, now = sample_values(trained, first), sample_values(source, first)
-    widths = [
-        float(np.subtract(*np.percentile(each, MIDDLE[::-1]))) if each.size else 0 for each in (before, now)
-    ]
+    widths = [measure_spread(each) for each in (before, now)]
     if not min(widths) > 0 or max(widths) < APART * min(widths):
         return
     ends = [f"{each.min():.4g} to {each.max():.4g}" for each in (before, now)]
-    fact = f"{first} goes from {ends[0]} in the training data, from {ends[1]} in the {name_part(part)} data:"
+    fact = f"{first} goes from {ends[0]} in the training data,"
+    fact += f" from {ends[1]} in the {name_part(part)} data:"
     wider = "training" if widths[0] > widths[1] else name_part(part)
     fact += f" most values of the {wider} data lie {max(widths) / min(widths):,.0f} times as far apart"
     note = "a net is measured by data that are scaled as those that it learned from"
     yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
+
+
+def measure_spread(values: Array) -> float:
+    """How far apart most values lie; 0 where there are none."""
+    if not values.size:
+        return 0.0
+    low, high = np.percentile(values, MIDDLE)
+    return float(high - low)
 
 
 def tell_small_pixels(source: Source, field: str, contract: ImageContract) -> Iterator[Diagnostic]:
@@ -103,9 +110,10 @@ def tell_small_pixels(source: Source, field: str, contract: ImageContract) -> It
     if not values.size or values.min() < 0 or values.max() > 1:
         return
     said = [f"{word} {show(value)}" for word, value in vars(contract).items() if word in NUMBERS and value]
-    fact = f"{field} goes from {values.min():.4g} to {values.max():.4g}, and `image:` takes pixels from 0 to 255:"
-    fact += f" {', '.join(said)}"
-    note = "write the pixels as 0 to 255, or the contract for those of 0 to 1: `image: {}` leaves them as they are"
+    fact = f"{field} goes from {values.min():.4g} to {values.max():.4g}, and `image:` takes pixels"
+    fact += f" from 0 to 255: {', '.join(said)}"
+    note = "write the pixels as 0 to 255, or the contract for those of 0 to 1:"
+    note += " `image: {}` leaves them as they are"
     yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
 
 
