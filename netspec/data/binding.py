@@ -9,7 +9,7 @@ import numpy as np
 
 from netspec.data.folder_layout import note_below
 from netspec.data.source import Array, Source
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.image import Shape
 
@@ -21,6 +21,7 @@ __all__ = [
     "check_shares",
     "check_targets",
     "notes_on_label",
+    "one_class_error",
     "refuse_one_class",
     "values_of",
 ]
@@ -283,18 +284,18 @@ def refuse_one_class(source: Source, counted: bool = False) -> None:
     labels = source.labels()
     if labels is None or labels.ndim != 1 or not len(labels) or (labels != labels[0]).any():
         return
-    if source.classes and 0 <= labels[0] < len(source.classes):
-        name = source.classes[int(labels[0])]
-    elif counted:
-        name = f"{labels[0]:g}"
+    if counted or (source.classes and 0 <= labels[0] < len(source.classes)):
+        raise one_class_error(source, labels[0])
+
+
+def one_class_error(source: Source, label: Any) -> SpecError:
+    """NS664 for samples that all have one label."""
+    if source.classes and 0 <= label < len(source.classes):
+        name = source.classes[int(label)]
     else:
-        return
-    raise fail(
-        "NS664",
-        f"all {len(labels):,} samples are of one class, {name}",
-        path=source.name,
-        notes=note_below(source.name, name),
-    )
+        name = f"{label:g}"
+    fact = f"all {len(source):,} samples are of one class, {name}"
+    return fail("NS664", fact, path=source.name, notes=note_below(source.name, name))
 
 
 def show_shape(shape: Shape) -> str:

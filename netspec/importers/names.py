@@ -100,21 +100,19 @@ def drop_phases(
     only trains, so that it can be deployed. NS025.
     """
     conditional = [entry for entry in entries if any(key in entry for key in CONDITIONS)]
-    wired = dict.fromkeys(PHASES, False)
-    for state in states(tuple(conditional)):
-        wired[state[0]] |= is_wired(entries, inputs, state)
+    wired = {phase: is_wired(entries, inputs, phase) for phase in PHASES}
+    dropped, why = [], ""
     if wired["TEST"] and not wired["TRAIN"] and all(is_plainly(entry, "TEST") for entry in conditional):
         dropped, why = conditional, "the net exists in the test phase only, where it always holds"
     elif wired["TRAIN"] and not wired["TEST"]:
-        dropped = [each for each in conditional if "bottom" not in each and is_plainly(each, "TRAIN")]
-        why = "the net has no data in the test phase, so these stand for both"
-        others = [without_conditions(each) if each in dropped else each for each in entries]
-        if not is_wired(others, inputs, ("TEST", frozenset())):
-            return
-    else:
-        return
+        data = [entry for entry in conditional if "bottom" not in entry]
+        others = [without_conditions(entry) if "bottom" not in entry else entry for entry in entries]
+        # data with other conditions are those of a stage that makes the net whole
+        if all(is_plainly(entry, "TRAIN") for entry in data) and is_wired(others, inputs, "TEST"):
+            dropped, why = data, "the net has no data in the test phase, so these stand for both"
+    gone = {id(entry) for entry in dropped}
     for entry, layer in zip(entries, layers, strict=True):
-        if entry in dropped:
+        if id(entry) in gone:
             for key in CONDITIONS:
                 entry.pop(key, None)
             fact = f"include of {layer.owner}: {why}"
@@ -132,11 +130,11 @@ def is_plainly(entry: Entry, phase: str) -> bool:
     return included and "exclude" not in entry
 
 
-def is_wired(entries: list[Entry], inputs: list[str], state: State) -> bool:
-    """Whether each bottom that is written out is made before it is read, in a state of the net."""
+def is_wired(entries: list[Entry], inputs: list[str], phase: str) -> bool:
+    """Whether each bottom that is written out is made before it is read."""
     made = set(inputs)
     for entry in entries:
-        if keeps_entry(entry, state):
+        if keeps_entry(entry, (phase, frozenset())):
             if not made.issuperset(several(entry.get("bottom"))):
                 return False
             made.update(several(entry.get("top", entry["name"])))

@@ -7,13 +7,13 @@ import torch
 
 from netspec import compiled, driver
 from netspec.analysis.lint.run import zero_weights
+from netspec.analysis.lint.scores import takes_one_score
 from netspec.data.registry import Role
 from netspec.data.source import Source
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.diagnostics.model import Fix, Label
 from netspec.diagnostics.words import list_briefly
-from netspec.ir.dims import Size
-from netspec.ir.graph import Node, TypedGraph
+from netspec.ir.graph import TypedGraph
 from netspec.ir.traits import JUDGING
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.batches.feeds import Feeds, arguments
@@ -155,9 +155,7 @@ def hash_of(typed: TypedGraph, players: tuple[Player, ...] = ()) -> str:
 def check_scores(typed: TypedGraph) -> None:
     """NS664 where every loss of the net takes the softmax of one score: it is 0, whatever is learned."""
     losses = [node for node in typed.graph.nodes if any(node.loss_weights)]
-    single = [
-        node for node in losses if "takes_scores" in node.layer.traits and count_scores(typed, node) == 1
-    ]
+    single = [node for node in losses if "takes_scores" in node.layer.traits and takes_one_score(typed, node)]
     if not losses or single != losses:
         return
     maker = single[0].bottoms[0].node
@@ -173,12 +171,6 @@ def check_scores(typed: TypedGraph) -> None:
         Fix("of one score, SigmoidCrossEntropyLoss learns yes or no"),
     )
     raise SpecError([Diagnostic("NS664", fact, at, "one score", fixes=fixes)])
-
-
-def count_scores(typed: TypedGraph, loss: Node) -> Size:
-    """Of how many scores a loss takes the softmax."""
-    scores = typed.bottoms(loss)[0]
-    return scores.shape[loss.layer.along(scores)]
 
 
 def check_fillers(typed: TypedGraph) -> None:

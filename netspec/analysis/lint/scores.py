@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from netspec.analysis.lint.joins import PAIRS, find_unchanged
 from netspec.analysis.lint.view import Found, Lint, View, finding, place_of
 from netspec.ir.dims import Size
-from netspec.ir.graph import Node
+from netspec.ir.graph import Node, TypedGraph
 
-__all__ = ["LINTS", "find_held_scores", "find_single_scores"]
+__all__ = ["LINTS", "find_held_scores", "find_single_scores", "takes_one_score"]
 
 FAR = (350.0, 700.0)
 """So far out that what a layer makes of both is its bound, if it has one; e^700 is still a number."""
@@ -72,7 +72,7 @@ def find_single_scores(view: View) -> Iterator[Found]:
         if node.layer.traits.isdisjoint(("takes_scores", "normalizes_scores")) or not node.bottoms:
             continue
         scores = view.typed.bottoms(node)[0]
-        if scores.shape[node.layer.along(scores)] != 1:
+        if not takes_one_score(view.typed, node):
             continue
         fact = f"the softmax of one score is 1, whatever {node.bottoms[0].name} is"
         if "loss" in node.layer.traits:
@@ -81,6 +81,12 @@ def find_single_scores(view: View) -> Iterator[Found]:
         yield finding(
             "NS421", node, fact, "bottom", note, others=place_of(node.bottoms[0], f"gives {scores}")
         )
+
+
+def takes_one_score(typed: TypedGraph, node: Node) -> bool:
+    """Whether a softmax, of a layer or of a loss, is one of a single number."""
+    scores = typed.bottoms(node)[0]
+    return scores.shape[node.layer.along(scores)] == 1
 
 
 LINTS: tuple[Lint, ...] = (find_held_scores, find_single_scores)

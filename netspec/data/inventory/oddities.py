@@ -97,7 +97,7 @@ def tell_idle_outputs(source: Source, rule: LabelRule) -> Iterator[Diagnostic]:
         return
     held = set(np.unique(labels).tolist()) - set(rule.ignored)
     named = len(source.classes or ())
-    idle = [number for number in range(max(named, 0), rule.width) if number not in held]
+    idle = [number for number in range(named, rule.width) if number not in held]
     if not idle:
         return
     count = rule.width - len(idle)

@@ -23,7 +23,7 @@ from netspec.data.source import Source
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.ir.dims import symbol
-from netspec.ir.graph import Input, TypedGraph
+from netspec.ir.graph import Input, Node, TypedGraph
 from netspec.ir.traits import JUDGING
 from netspec.ir.types import show_shape
 from netspec.resolve.sections.train import DataSection, InputFiller, TrainSection, TransformParam
@@ -403,11 +403,8 @@ def shares_of(typed: TypedGraph) -> dict[str, str]:
     """The inputs whose values are shares of classes, each with the loss that reads them so."""
     return {
         node.bottoms[1].name: node.name
-        for node in typed.graph.nodes
-        if "takes_shares" in node.layer.traits
-        and len(node.bottoms) > 1
-        and node.bottoms[1].node in (None, *typed.graph.sources)
-        and not node.layer.indices(*typed.bottoms(node))
+        for node in find_judges(typed, "takes_shares")
+        if not node.layer.indices(*typed.bottoms(node))
     }
 
 
@@ -416,12 +413,19 @@ def targets_of(typed: TypedGraph) -> dict[str, tuple[str, tuple[int, ...]]]:
     what that leaves out.
     """
     return {
-        node.bottoms[1].name: (node.name, node.layer.ignored)
+        node.bottoms[1].name: (node.name, node.layer.ignored) for node in find_judges(typed, "takes_logits")
+    }
+
+
+def find_judges(typed: TypedGraph, trait: str) -> Iterator[Node]:
+    """The losses of a trait whose labels are an input of the net."""
+    return (
+        node
         for node in typed.graph.nodes
-        if "takes_logits" in node.layer.traits
+        if trait in node.layer.traits
         and len(node.bottoms) > 1
         and node.bottoms[1].node in (None, *typed.graph.sources)
-    }
+    )
 
 
 def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from netspec.data.binding import one_class_error
 from netspec.data.source import Array, Source
 from netspec.diagnostics import SpecError, fail
 
@@ -183,8 +184,7 @@ def task_of(source: Source, what: str = "samples", notes: tuple[str, ...] = ()) 
         )
     flat = labels.reshape(-1)
     if (flat == flat[0]).all():
-        name = source.classes[int(flat[0])] if source.classes else f"{flat[0]:g}"
-        raise fail("NS664", f"all {len(flat):,} samples are of one class, {name}", path=source.name)
+        raise one_class_error(source, flat[0])
     if len(np.unique(flat)) == len(flat) and (source.classes or len(flat) < LEAST):
         raise refuse(
             source, f"{len(flat):,} samples have a label of their own each: none is left to test with"
