@@ -18,11 +18,10 @@ from netspec.resolve.sections.spec_file import LayerFields
 from netspec.source import Span
 from netspec.syntax.block_checks import (
     OF_USES,
-    USE_KEYS,
     mapping_of,
     nameless,
     names_in,
-    strangers,
+    take_variables,
     unknown_block,
 )
 from netspec.syntax.located import Located
@@ -89,11 +88,11 @@ def check_use(full: str, body: Located, spec: Spec, diagnostics: Diagnostics) ->
     it gives.
     """
     use = body.mapping["block"]
-    strangers(body, USE_KEYS, f"use of block {as_text(use)}", diagnostics)
+    meant = spec.blocks.section.mapping.get(use.text)
+    body = take_variables(body, meant or Located({}), as_text(use), diagnostics)
     names_in(body.get("bottom"), f"bottom of {full}", diagnostics)
     if is_open(use) or not as_text(use):
         return
-    meant = spec.blocks.section.mapping.get(use.text)
     if meant is None and spec.blocks.complete:
         diagnostics.add(unknown_block(full, use.text, use, spec.blocks.section))
     if meant is not None and isinstance(meant.value, dict):

@@ -4,6 +4,7 @@ their mappings; out: findings.
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, did_you_mean, nearest
+from netspec.source import Span
 from netspec.syntax.block_records import BlockSection, BlockUse
 from netspec.syntax.located import Located
 
@@ -16,6 +17,7 @@ __all__ = [
     "names_in",
     "rename_key",
     "strangers",
+    "take_variables",
     "unknown_block",
     "yes_or_no",
 ]
@@ -47,8 +49,15 @@ def check_blocks(blocks: Located, diagnostics: Diagnostics) -> None:
             names_in(block.get(key), f"{key} of block {name}", diagnostics)
 
 
-def strangers(body: Located, known: tuple[str, ...], what: str, diagnostics: Diagnostics) -> None:
-    """Report keys that are not known."""
+def strangers(
+    body: Located,
+    known: tuple[str, ...],
+    what: str,
+    diagnostics: Diagnostics,
+    notes: tuple[str, ...] = (),
+) -> None:
+    """Report keys that are not known; notes: by default the known ones."""
+    said = notes or (f"known: {', '.join(known)}",)
     for key in body.mapping:
         if key not in known:
             near = nearest(key, known)
@@ -59,10 +68,62 @@ def strangers(body: Located, known: tuple[str, ...], what: str, diagnostics: Dia
                 (Fix(f"write {near[0]}", (Edit(span, near[0]),), safe),) if near and span is not None else ()
             )
             label = did_you_mean(near, "not known here")
-            notes = (f"known: {', '.join(known)}",)
-            diagnostics.add(
-                Diagnostic("NS102", f"{what} has no {key}", span, label, notes=notes, fixes=fixes)
-            )
+            diagnostics.add(Diagnostic("NS102", f"{what} has no {key}", span, label, notes=said, fixes=fixes))
+
+
+def take_variables(body: Located, block: Located, name: str, diagnostics: Diagnostics) -> Located:
+    """A use of a block with all the variables that it gives in its `vars`: those that stand beside it are
+    reported as one finding and are read as they are meant. Reports keys that nothing knows, too.
+    """
+    names = block.get("vars")
+    known = names.mapping if names is not None else {}
+    given = body.get("vars") or Located({})
+    sound = given.value is None or isinstance(given.value, dict)
+    beside = {k: v for k, v in body.mapping.items() if sound and k in known and k not in USE_KEYS}
+    what, keys = f"use of block {name}", (*USE_KEYS, *beside)
+    notes = (f"known: {', '.join(USE_KEYS)}", *([f"variables, in vars: {', '.join(known)}"] if known else []))
+    strangers(body, keys, what, diagnostics, notes)
+    if not beside:
+        return body
+    words = " and ".join(beside)
+    label = (
+        "variables of the block stand in vars"
+        if len(beside) > 1
+        else "a variable of the block stands in vars"
+    )
+    fixes = move_into_vars(body, beside)
+    place = body.key_span(next(iter(beside)))
+    diagnostics.add(Diagnostic("NS102", f"{what} has no {words}", place, label, fixes=fixes))
+    spans = {key: span for key in beside if (span := body.key_span(key)) is not None}
+    given = Located({**beside, **given.mapping}, given.span, keys={**spans, **given.keys}, used=given.used)
+    others = {key: value for key, value in body.mapping.items() if key not in beside}
+    return Located({**others, "vars": given}, body.span, keys=body.keys, used=body.used)
+
+
+def move_into_vars(body: Located, beside: dict[str, Located]) -> tuple[Fix, ...]:
+    """Write keys of a use in its `vars`, and nothing where they stood; no fix where a comment or a line's
+    indentation would be lost.
+    """
+    order, given, edits = list(body.mapping), body.get("vars"), []
+    texts = {key: value.span.text for key, value in beside.items() if value.span is not None}
+    moved = ", ".join(f"{key}: {text}" for key, text in texts.items())
+    if given is not None and given.span is not None:
+        if not given.mapping or not given.span.text.endswith("}"):
+            return ()
+        end = given.span.end - 1
+        edits.append(Edit(Span(given.span.source, end, end), f", {moved}"))
+    for key, value in beside.items():
+        start, before = body.key_span(key), body.mapping[order[max(order.index(key) - 1, 0)]].span
+        if start is None or value.span is None or before is None or "\n" in value.span.text:
+            return ()
+        if edits:
+            gone = Span(start.source, before.end, value.span.end)
+            if "#" in gone.text or before.end > start.start:
+                return ()
+            edits.append(Edit(gone, ""))
+        else:
+            edits.append(Edit(Span(start.source, start.start, value.span.end), f"vars: {{{moved}}}"))
+    return (Fix(f"write {moved} in vars", tuple(edits), safe=True),)
 
 
 def mapping_of(section: Located | None, what: str, diagnostics: Diagnostics) -> Located:

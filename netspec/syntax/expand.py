@@ -13,13 +13,12 @@ from netspec.frozen_classes import fresh, mutable, replace_fields
 from netspec.source import Source
 from netspec.syntax.block_checks import (
     OF_USES,
-    USE_KEYS,
     check_blocks,
     mapping_of,
     nameless,
     names_in,
     rename_key,
-    strangers,
+    take_variables,
     unknown_block,
     yes_or_no,
 )
@@ -220,7 +219,7 @@ class Expansion:
                 label="uses itself",
             )
             return []
-        strangers(body, USE_KEYS, f"use of block {name}", self.diagnostics)
+        body = take_variables(body, block, name, self.diagnostics)
         if not names_in(body.get("bottom"), f"bottom of {full}", self.diagnostics):
             return []
         copies = self.repeat(body, scope)

@@ -9,6 +9,7 @@ from netspec import driver
 from netspec.diagnostics.model import Diagnostic
 from netspec.read_options import PLAIN, Reading
 from netspec.repair.check import check_source
+from netspec.repair.edits import apply_edits
 from netspec.source import Source
 
 INPUT = "input: {data: [N, 3, 32, 32]}\n"
@@ -269,3 +270,37 @@ def test_shared_copies_that_differ_are_told_apart(parameters: str, fact: str) ->
     [d] = found("netspec: 1\ninput: {data: [N, 8]}\n" + text)
     assert (d.code, d.fact) == ("NS211", fact)
     assert marked(d) == "c"
+
+
+@pytest.mark.parametrize(
+    ("use", "meant"),
+    [
+        ("{name: u, block: b, width: 8, kernel: 3}", "{name: u, block: b, vars: {width: 8, kernel: 3}}"),
+        ("{width: 8, name: u, block: b, kernel: 3}", "{vars: {width: 8, kernel: 3}, name: u, block: b}"),
+        (
+            "{name: u, block: b, vars: {width: 8}, kernel: 3}",
+            "{name: u, block: b, vars: {width: 8, kernel: 3}}",
+        ),
+        (
+            "{name: u, block: b, kernel: 3, vars: {width: 8}}",
+            "{name: u, block: b, vars: {width: 8, kernel: 3}}",
+        ),
+        (
+            "name: u\n    width: 8\n    block: b\n    kernel: 3",
+            "name: u\n    vars: {width: 8, kernel: 3}\n    block: b",
+        ),
+        ("name: u\n    block: b\n    width: 8  # wide\n    kernel: 3", None),
+        ("{kernel: 3, name: u, block: b, vars: {width: 8}}", None),
+        ("{name: u, block: b, kernel: 3, vars: }", None),
+    ],
+)
+def test_variables_beside_vars_are_moved_into_them(use: str, meant: str | None) -> None:
+    """And are read as they are meant: nothing is called missing, no size follows that is wrong."""
+    text = (
+        f"{HEAD}blocks:\n  b:\n    vars: {{width: required, kernel: 1}}\n    layers:\n      - "
+        "{name: c, type: Convolution, kernel_size: $kernel, num_output: $width}\nlayers:\n  - "
+    )
+    d, *more = sorted(found(text + use + "\n"), key=lambda d: d.code)
+    assert d.code == "NS102" and [m.code for m in more] == (["NS113"] if "vars: }" in use else [])
+    made = [apply_edits(Source("s.yaml", text + use + "\n"), fix.edits) for fix in d.fixes]
+    assert [m and m.text for m in made] == ([text + meant + "\n"] if meant else [])
