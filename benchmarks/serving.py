@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import signal
 import socket
 import statistics
@@ -172,7 +173,7 @@ def serving(path: Path, *options: str) -> Iterator[tuple[int, int]]:
     command = [sys.executable, "-m", "netspec", *map(str, words)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        port = int(server.stdout.readline().rsplit(":", 1)[1])
+        port = int(re.findall(r"https?://[^ ]*:([0-9]+)", server.stdout.readline())[0])
         server.stdout.readline()  # the limits
         try:
             yield server.pid, port
