@@ -2,10 +2,10 @@
 
 The loop runs one request at a time, as a program without a server would; the server gets the same requests from a client in a process of
 its own (serving_load.py), over HTTP. Client, server and model share the cores, so the ratio counts what serving costs in all.
-Rounds of both alternate; the median of the rounds' ratios, with their range, is written to results/serving.md. After them: times of
-answers at 0.8 of the load that was served, asked by the same client on a core of its own, beside those of the session itself that is fed
-in this process at 0.8 of what it can do (no server answers sooner), and at ten times what a slower model can do. Memory is
-serving_memory.py's. Where LitServe is installed, it serves the same model by the same onnxruntime, as its documentation has it.
+Rounds of both alternate; the median of the rounds' ratios, with their range, is written to results/serving.md. After them, in rounds
+too: times of answers at 0.8 of the load that was served, asked by the same client on a core of its own, the server's loop on another (a
+system that puts both on one for a while is measured in the server's place), beside those of the session itself that is fed in this
+process at 0.8 of what it can do (no server answers sooner); and at ten times what a slower model can do. Memory is serving_memory.py's. Where LitServe is installed, it serves the same model by the same onnxruntime, as its documentation has it.
 """
 
 import argparse
@@ -209,15 +209,15 @@ def opened(path: Path) -> Iterator[onnxruntime.InferenceSession]:
 class Row(NamedTuple):
     """Medians of a case: the loop's and the server's requests per second; sorted over the rounds, their ratios and the
     milliseconds of CPU that a request costs above the loop's; rows of a joined run; the answers at 0.8 of the load, asked evenly and
-    at drawn moments, of the server and of the loop."""
+    at drawn moments, in rounds, of the server and of the loop."""
 
     looped: float
     served: float
     ratios: Sequence[float]
     above: Sequence[float]
     joined: float
-    paced: Sequence[Answers]
-    fed: Sequence[Answers]
+    paced: Sequence[Sequence[Answers]]
+    fed: Sequence[Sequence[Answers]]
 
 
 def compare(
@@ -233,15 +233,23 @@ def compare(
             served(pid, port, request, connections)  # what is made once is made now
             pairs = [(loop(session, data), served(pid, port, request, connections)) for _ in range(rounds)]
             joined = mean_rows(port)
-            rate = measure(port, request, connections, SECONDS, apart=True).rate()
-            paced = [
-                measure(port, request, 8 * connections, 2 * SECONDS, 0.8 * rate, drawn, apart=True)
-                for drawn in (False, True)
-            ]
+            os.sched_setaffinity(
+                pid, {min(os.sched_getaffinity(0))}
+            )  # its loop; the model's threads stay free
+            rate = statistics.median(
+                measure(port, request, connections, SECONDS, apart=True).rate() for _ in range(rounds)
+            )
             most = max(
                 n * loop(session, np.concatenate([data] * n))[0] for n in (1, 4, 16) if n * len(data) < 64
             )
-            fed = [feed(session, data, 0.8 * most, drawn, 2 * SECONDS) for drawn in (False, True)]
+            paced: tuple[list[Answers], list[Answers]] = ([], [])
+            fed: tuple[list[Answers], list[Answers]] = ([], [])
+            for _ in range(rounds):
+                for drawn in (False, True):
+                    paced[drawn].append(
+                        measure(port, request, 8 * connections, SECONDS, 0.8 * rate, drawn, apart=True)
+                    )
+                    fed[drawn].append(feed(session, data, 0.8 * most, drawn, SECONDS))
     above = sorted(b[1] - a[1] for a, b in pairs)
     looped, asked = (statistics.median(found[0] for found in of) for of in zip(*pairs, strict=True))
     return Row(looped, asked, sorted(b[0] / a[0] for a, b in pairs), above, joined, paced, fed)
@@ -265,6 +273,12 @@ def overload(*options: str) -> str:
         f" {found.rate():.0f} answered, p99 {found.percentile(99):.0f} ms (a full queue takes {bound:.0f} ms); {found.rate(503):.0f} refused,"
         f" p50 {found.percentile(50, 503):.1f} ms, p99 {found.percentile(99, 503):.1f} ms; {found.rate(504):.0f} told 504."
     )
+
+
+def show_times(rounds: Sequence[Answers]) -> str:
+    """Medians of the rounds' p50 and p99 in milliseconds, and the range of the p99."""
+    p50, p99 = (sorted(found.percentile(q) for found in rounds) for q in (50, 99))
+    return f"{statistics.median(p50):.1f}, {statistics.median(p99):.1f} ({p99[0]:.1f} to {p99[-1]:.1f})"
 
 
 def beside(connections: int) -> str:
@@ -317,7 +331,7 @@ def main() -> None:
         lines.append(f"{chosen.note}\n")
     lines.append(f"{idle(SECONDS)}\n")
     lines += [
-        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run | at 0.8 of that, evenly: p50, p99 (client late, p99) in ms | the same, drawn | the loop fed at 0.8, evenly: p50, p99 | the same, drawn |",
+        "| model and request | loop, requests/s | served, requests/s | median ratio (range) | ms of CPU a request above the loop (range) | rows of a joined run | at 0.8 of that, evenly: p50, p99 (range) in ms | the same, drawn | the loop fed at 0.8, evenly: p50, p99 | the same, drawn |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     kinds = [(name, case, request_bytes) for name, case in CASES.items()]
@@ -326,10 +340,7 @@ def main() -> None:
         row = compare(case, make, chosen.connections, chosen.rounds)
         ratio = f"{statistics.median(row.ratios):.2f} ({row.ratios[0]:.2f} to {row.ratios[-1]:.2f})"
         cost = f"{statistics.median(row.above):.3f} ({row.above[0]:.3f} to {row.above[-1]:.3f})"
-        paced = " | ".join(
-            f"{p.percentile(50):.1f}, {p.percentile(99):.1f} ({p.lateness(99):.1f})" for p in row.paced
-        )
-        paced += "".join(f" | {p.percentile(50):.1f}, {p.percentile(99):.1f}" for p in row.fed)
+        paced = " | ".join(map(show_times, (*row.paced, *row.fed)))
         lines.append(f"| {name} | {row.looped:.0f} | {row.served:.0f} | {ratio} | {cost} | {row.joined:.1f} | {paced} |")  # fmt: skip
         print(lines[-1], flush=True)
     more = [overload, partial(overload, "--queue-seconds", "0.3")] if chosen.rounds else []
