@@ -183,6 +183,7 @@ CODES: dict[str, Code] = {
     "NS414": Code("an open size that one number alone meets", "warning"),
     "NS420": Code("scores held back before their loss", "warning"),
     "NS421": Code("softmax of one score", "warning"),
+    "NS422": Code("units that nothing tells apart", "warning"),
     "NS425": Code("solver word that nothing reads", "warning"),
     "NS426": Code("odd course of the learning rate", "warning"),
     "NS427": Code("statistics of the whole training", "warning"),

@@ -72,8 +72,8 @@ def strangers(
 
 
 def take_variables(body: Located, block: Located, name: str, diagnostics: Diagnostics) -> Located:
-    """A use of a block with all the variables that it gives in its `vars`: those that stand beside it are
-    reported as one finding and are read as they are meant. Reports keys that nothing knows, too.
+    """A use of a block with all the variables that it gives in its `vars`: those that stand beside
+    it are reported as one finding and are read as they are meant. Reports keys that nothing knows, too.
     """
     names = block.get("vars")
     known = names.mapping if names is not None else {}

@@ -16,6 +16,7 @@ from netspec.analysis.lint import (
     pictures,
     scores,
     solver,
+    symmetry,
     training,
     windows,
 )
@@ -39,9 +40,9 @@ LINTS: tuple[Lint, ...] = (
 """Those that look at every phase; each module lists its own."""
 COURSE: tuple[Lint, ...] = (*solver.COURSE, *normalization.COURSE)
 """Those that depend on how long the training lasts, which may be known only where it begins."""
-IN_TRAINING: tuple[Lint, ...] = (*COURSE, joins.twice, *scores.LINTS)
+IN_TRAINING: tuple[Lint, ...] = (*COURSE, joins.twice, *scores.LINTS, *symmetry.LEARNING)
 """Those that a training says too: what they tell of spoils its result, and `check` may not have run."""
-LEARNING: tuple[Lint, ...] = (*training.LEARNING, *data.LEARNING, *COURSE)
+LEARNING: tuple[Lint, ...] = (*training.LEARNING, *symmetry.LEARNING, *data.LEARNING, *COURSE)
 """Those that look at the net in training."""
 
 
