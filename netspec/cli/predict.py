@@ -12,6 +12,7 @@ from netspec.cli.output.predicted_boxes import box_lines, box_rows, describe_box
 from netspec.cli.output.predicted_masks import draw_masks, mask_line
 from netspec.cli.output.predicted_picture import draw_answer
 from netspec.diagnostics.words import count_of
+from netspec.ir.types import find_batch_axis
 
 if TYPE_CHECKING:
     import numpy as np
@@ -232,7 +233,7 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     rest.
     """
     from netspec.data.facts import facts_of
-    from netspec.data.samples import Taken
+    from netspec.data.samples import taken_by
     from netspec.imaging.words import contract_of
     from netspec.serving.engine import open_model
     from netspec.serving.predict import find_boxes, find_logistic, image_words, run_model
@@ -242,23 +243,34 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
         try_apart(path, device)
     model = open_model(path, device, allow_uncertified=allow_uncertified)
     taken = {
-        each.name: Taken(
-            tuple(n if isinstance(n, int) else None for n in each.shape[1:]),
+        each.name: taken_by(
+            each.shape,
             contract_of(image_words(model, each.name, path), each.name, path),
-            each.datatype.startswith("INT"),
+            each.datatype,
         )
         for each in model.inputs
     }
+    shapes = {each.name: each.shape for each in model.outputs}
     facts = facts_of(model.metadata, path)
     boxes = find_boxes(model.metadata, path)
     return Predictor(
         taken,
-        lambda batch: run_model(model, batch, path),
+        lambda batch: put_samples_first(run_model(model, batch, path), shapes),
         model.labels,
         facts=facts,
         boxes=boxes,
         logistic=find_logistic(model.metadata, path),
     )
+
+
+def put_samples_first(
+    outputs: "Mapping[str, Array]", shapes: Mapping[str, Sequence[object]]
+) -> "dict[str, Array]":
+    """Outputs with the axis that counts samples in front, by their declared shapes."""
+    import numpy as np
+
+    axes = {name: find_batch_axis(shape) or 0 for name, shape in shapes.items()}
+    return {name: np.moveaxis(values, axes[name], 0) for name, values in outputs.items()}
 
 
 def run_predictor(folder: str, weights: str, device: str, reading: "Reading") -> Predictor:
@@ -272,14 +284,19 @@ def run_predictor(folder: str, weights: str, device: str, reading: "Reading") ->
     run = opened.loaded
     labels = labels_of(run.program, run.typed, run.folder)
     learned = other_names(labels, run.classes or ())
-    taken = {
-        name: Taken(port.shape or (), port.contract, port.integer) for name, port in opened.ports.items()
-    }
+    taken = {name: Taken(port.shape or (), *port[1:]) for name, port in opened.ports.items()}
+    shapes = {value.name: run.typed.types[value].shape for value in run.typed.graph.outputs}
     boxes = dict.fromkeys(
         value.name for value in run.typed.graph.outputs if value.node and value.node.layer.lists
     )
     return Predictor(
-        taken, opened.run, labels, learned, read_facts(run.folder), boxes, run.typed.graph.logistic_outputs()
+        taken,
+        lambda batch: put_samples_first(opened.run(batch), shapes),
+        labels,
+        learned,
+        read_facts(run.folder),
+        boxes,
+        run.typed.graph.logistic_outputs(),
     )
 
 

@@ -23,6 +23,7 @@ from netspec.data.sources.sequences import ENDS
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.imaging.decode import image_input, open_picture, picture_faults, prepare, upright
 from netspec.imaging.remarks import Remarks
+from netspec.ir.types import find_batch_axis
 from netspec.resolve.sections.image import ImageContract, Shape
 from netspec.resolve.sections.train import DataSection
 
@@ -35,6 +36,7 @@ __all__ = [
     "from_sounds",
     "from_words",
     "source_of",
+    "taken_by",
     "takes_sounds",
 ]
 
@@ -62,12 +64,23 @@ STORE = "data.mdb"
 
 class Taken(NamedTuple):
     """What an input takes: the shape of a sample without N, its contract, and whether it wants
-    whole numbers.
+    whole numbers. axis: where it wants the samples; None: where the data have them.
     """
 
     shape: Shape
     contract: ImageContract | None = None
     integer: bool = False
+    axis: int | None = None
+
+
+def taken_by(shape: Sequence[object], contract: ImageContract | None, datatype: str) -> Taken:
+    """What an input of an exported model takes. shape: as it declares it, open sizes by name;
+    datatype: of the Open Inference Protocol.
+    """
+    axis = find_batch_axis(shape)
+    sizes = [size if isinstance(size, int) else None for size in shape]
+    del sizes[axis or 0 : (axis or 0) + 1]
+    return Taken(tuple(sizes), contract, datatype.startswith("INT"), axis)
 
 
 class Sample(NamedTuple):
@@ -138,7 +151,7 @@ def from_files(
     Raises SpecError NS685 where the inputs take no picture, NS643 where a folder or pattern holds
     none.
     """
-    name, (shape, contract, _) = next(iter(taken.items()), ("", Taken(())))
+    name, (shape, contract, *_) = next(iter(taken.items()), ("", Taken(())))
     if len(taken) != 1:
         raise fail(
             "NS685",
@@ -188,7 +201,7 @@ def from_sounds(
     Raises SpecError NS643 where a folder or pattern holds none; what is wrong with a file (NS630,
     NS631, NS643, NS652) is its sample's.
     """
-    name, (shape, _, _) = next(iter(taken.items()))
+    name, (shape, *_) = next(iter(taken.items()))
     form = form_of(DataSection(source="audio"), shape, {"mono": shape[0] == 1, **facts})
     for path in (path for word in words for path in find_files(word, SOUNDS)):
         try:
@@ -247,7 +260,7 @@ def from_data(
     """
     # python:module:Class has colons of its own
     kind, _, path = (words, "", "") if words.startswith("python:") else words.partition(":")
-    shape, contract, _ = next(iter(taken.values()), Taken(()))
+    shape, contract, *_ = next(iter(taken.values()), Taken(()))
     section = DataSection(source=kind, path=path or None)
     place = Place(Path.cwd(), shape, contract, None, allow_outside=True, allow_code=allow_code, facts=facts)
     faults: list[Diagnostic] = []
@@ -278,7 +291,8 @@ def read_sample(source: Source, index: int, fields: Mapping[str, str], taken: Ma
         batch: Array = prepare(row[None], contract, source.name)
         check_shape(source, "of the model", field, batch.shape[1:], taken[name].shape)
         batch = batch.astype(np.int64 if taken[name].integer else np.float32)
-        arrays[name] = np.moveaxis(batch, 0, source.fields[field].batch_axis)
+        axis = taken[name].axis
+        arrays[name] = np.moveaxis(batch, 0, source.fields[field].batch_axis if axis is None else axis)
     name = source.where(index) if source.named else f"{source.name}[{index}]"
     return Sample(name, arrays, label_of(rows.get(source.label or ""), source.classes))
 

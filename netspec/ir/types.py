@@ -1,17 +1,21 @@
 """The type of a value: its shape. Axis 0 is the batch, axis 1 the channels, the rest is space."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from netspec.ir.dims import Size, product
 from netspec.ir.rule import RuleError
 
-__all__ = ["LOWEST", "MOST_AXES", "SPACE", "TensorType", "show_shape"]
+__all__ = ["LOWEST", "MOST_AXES", "SPACE", "TensorType", "find_batch_axis", "show_shape"]
 
 MOST_AXES = 32
 """Axes that a shape may have: as many as NumPy had, and Caffe."""
 
 LOWEST = -3.4028234663852886e38
 """The least number of float32: what a border holds that no maximum may come from."""
+
+BATCH = "N"
+"""The size that counts samples."""
 
 SPACE = {0: (), 1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 
@@ -103,3 +107,14 @@ class TensorType(NamedTuple):
 def show_shape(shape: tuple[Size, ...]) -> str:
     """`[N, 20, 24, 24]`."""
     return f"[{', '.join(map(str, shape))}]"
+
+
+def find_batch_axis(shape: Iterable[object]) -> int | None:
+    """The axis that counts samples: that of the size N, first or, along time, second; None where no
+    size is called so.
+
+    >>> find_batch_axis(("T", "N", 3))
+    1
+    """
+    sizes = [str(size) for size in shape]
+    return sizes.index(BATCH) if BATCH in sizes else None

@@ -3,12 +3,11 @@ walk along time have the batch on axis 1.
 """
 
 from netspec.ir.graph import Value
+from netspec.ir.types import find_batch_axis
 from netspec.seeing.seen import Array
 from netspec.seeing.subject import NetSubject, Subject
 
 __all__ = ["of_layer", "of_output"]
-
-BATCH = "N"
 
 
 def of_output(subject: Subject, name: str, values: Array) -> Array:
@@ -34,7 +33,4 @@ def of_layer(subject: Subject, name: str, values: Array) -> Array:
 
 def batch_axis(net: NetSubject, value: Value) -> int:
     """Where samples lie: the axis that is as long as the batch, else the first."""
-    sizes = [str(size) for size in net.typed.types[value].shape]
-    if BATCH in sizes:
-        return sizes.index(BATCH)
-    return 0
+    return find_batch_axis(net.typed.types[value].shape) or 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.data.facts import facts_of, read_facts
-from netspec.data.samples import Taken
+from netspec.data.samples import Taken, taken_by
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import nearest
 from netspec.driver import Program, load
@@ -134,7 +134,7 @@ class NetSubject(Subject):
         from netspec.training.batches.feeds import ports_of
 
         ports = ports_of(self.typed)
-        return {n: Taken(port.shape or (), port.contract, port.integer) for n, port in ports.items()}
+        return {n: Taken(port.shape or (), *port[1:]) for n, port in ports.items()}
 
     @cached_property
     def labels(self) -> Mapping[str, Sequence[str]]:  # type: ignore[override]
@@ -295,10 +295,10 @@ class ModelSubject(Subject):
         self.labels = self.model.labels
         self.facts = facts_of(self.model.metadata, path)
         self.taken = {
-            each.name: Taken(
-                tuple(n if isinstance(n, int) else None for n in each.shape[1:]),
+            each.name: taken_by(
+                each.shape,
                 contract_of(image_words(self.model, each.name, path), each.name, path),
-                each.datatype.startswith("INT"),
+                each.datatype,
             )
             for each in self.model.inputs
         }

@@ -329,6 +329,27 @@ def test_text_batches_are_time_major(tmp_path: Path) -> None:
         assert steps[:, 0].tolist() == [0, 1, 2, 3, 4] and steps[:, 1].tolist() == [5, 6, 7, 8, 9]
 
 
+@pytest.mark.parametrize(("axes", "shape"), [((1, 1), (5, 4)), ((0, 0), (4, 5)), ((1, 0), (5, 4))])
+def test_samples_lie_where_the_net_has_its_n(
+    tmp_path: Path, axes: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    """Whatever the source, and whatever it says of time."""
+    (tmp_path / "t.txt").write_text("abcdefghij" * 20)
+    data = np.arange(40).reshape(8, 5).astype(np.float32)
+    np.savez(tmp_path / "d.npz", data=data, label=data.astype(np.int64))
+    for words in ({"source": "npz", "path": "d.npz"}, {"source": "text", "path": "t.txt", "window": 5}):
+        section, source = DataSection(batch_size=4, **words), opened(tmp_path, **words)
+        ports = {"data": Port((5,), axis=axes[0]), "label": Port((5,), None, True, axes[1])}
+        batches = batches_of(
+            source, section, feed_of(source, section, ports, (), "test", Place(tmp_path)), "test", 0
+        )
+        batch = next(batches)
+        assert tuple(batch["data"].shape) == shape and batches.samples(batch) == 4
+        assert tuple(batch["label"].shape) == ((5, 4) if axes[1] else (4, 5))
+        first = batch["data"][:, 0] if axes[0] else batch["data"][0]
+        assert first.tolist() == [0, 1, 2, 3, 4]
+
+
 def test_images_of_mixed_sizes_train_with_a_random_crop(tmp_path: Path) -> None:
     for n in range(6):
         write_image(tmp_path / "photos" / "ab"[n % 2] / f"{n}.png", (20 + n, 30 - n))

@@ -496,14 +496,14 @@ def test_samples_of_one_size_go_together(
         assert take.count == len(numbers) and take.raw["data"].shape[1] == sizes[numbers[0]]
         assert take.every["label"].tolist() == take.prepared["data"][:, 0].tolist() == numbers
         assert take.raw["data"].dtype == take.prepared["data"].dtype == np.float32
-        first = take.first(1)
+        first = take.choose([0])
         assert (
             first.count,
             len(first.raw["data"]),
             len(first.prepared["data"]),
             len(first.every["label"]),
         ) == (1, 1, 1, 1)
-        assert take.first(9).count == take.count
+        assert take.choose(range(take.count)[::-1]).every["label"].tolist() == numbers[::-1]
 
 
 @pytest.mark.parametrize(("fixed", "most", "wanted"), [

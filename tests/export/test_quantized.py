@@ -1,5 +1,6 @@
 """int8 and fp16 files: smaller, compared with the certified float file on real samples, refused where a spec says so."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from click.testing import CliRunner
 
+from netspec.cli import group
 from netspec.cli.export import describe_certificate
 from netspec.cli.verify import lines
 from netspec.diagnostics import SpecError
@@ -70,6 +73,59 @@ def test_what_the_certificate_says_is_so(files: dict[str, Export], kind: str) ->
     before, after = (accuracy(files[name].path, images, labels[::5]) for name in ("None", kind))
     assert found["metrics"]["accuracy"] == pytest.approx([before, after], abs=1e-6)
     onnx.checker.check_model(str(files[kind].path), full_check=True)
+
+
+def test_samples_of_a_net_that_counts_time_first(tmp_path: Path) -> None:
+    """[T, N]: the loss that the certificate tells, before and after, is that of the test data."""
+    rng = np.random.default_rng(3)
+    data = rng.standard_normal((90, 5, 3)).astype(np.float32)
+    label = (data.cumsum(1).sum(2) > 0).astype(np.int64)
+    parts = {"train": slice(0, 60), "test": slice(60, 90)}
+    np.savez(
+        tmp_path / "walks.npz",
+        **{f"data_{part}": data[at] for part, at in parts.items()},
+        **{f"label_{part}": label[at] for part, at in parts.items()},
+        **{f"cont_{part}": np.float32(np.arange(5) > 0) + np.zeros((at.stop - at.start, 1), np.float32) for part, at in parts.items()},
+    )  # fmt: skip
+    (tmp_path / "walks.yaml").write_text(
+        """
+netspec: 1
+input: {data: [T, N, 3], cont: [T, N], label: [T, N]}
+layers:
+  - {name: lstm, type: LSTM, bottom: [data, cont], num_output: 8, carry_state: false, weight_filler: xavier}
+  - {name: score, type: InnerProduct, axis: 2, num_output: 2, weight_filler: xavier}
+  - {name: loss, type: SoftmaxWithLoss, bottom: [score, label], axis: 2}
+  - {name: prob, type: Softmax, bottom: score, axis: 2}
+output: prob
+train:
+  data: {source: npz, path: walks.npz, batch_size: 20}
+  test_data: {source: npz, path: walks.npz, split: test, batch_size: 30}
+  solver: {type: Adam, base_lr: 0.02, max_iter: 30, test_interval: 30, random_seed: 1}
+"""
+    )
+    train_program(load(str(tmp_path / "walks.yaml")), tmp_path / "run", device="cpu")
+    made = export_model(tmp_path / "run", tmp_path / "w.onnx", certify="quick", device="cpu", quantize="int8")
+    whole = export_model(tmp_path / "run", tmp_path / "f.onnx", certify="quick", device="cpu")
+    fed = {
+        "data": data[60:].swapaxes(0, 1),
+        "cont": np.float32(np.arange(5)[:, None] > 0) + np.zeros((1, 30), np.float32),
+    }
+    first, second = (
+        ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, fed)[0]
+        for path in (whole.path, made.path)
+    )
+    losses = [
+        -np.log(np.take_along_axis(side, label[60:].T[..., None], 2)).mean() for side in (first, second)
+    ]
+    found = certificate_of(made.path)[0]["quantized"]
+    assert found["count"] == 30 and found["metrics"]["loss"] == pytest.approx(losses, rel=1e-3)
+    assert losses[0] < 0.6 and losses[0] != losses[1]
+    assert certificate_of(whole.path)[0]["samples"]["count"] == 30
+    for model in (str(whole.path), str(tmp_path / "run")):
+        words = ["predict", model, "--data", f"npz:{tmp_path / 'walks.npz'}", "--split", "test", "--json"]
+        told = json.loads(CliRunner().invoke(group, words, standalone_mode=False).output)
+        values = np.array([each["outputs"]["prob"]["values"] for each in told])
+        np.testing.assert_allclose(values, first.swapaxes(0, 1)[: len(told)], atol=1e-6)
 
 
 def test_they_are_smaller_and_say_what_they_are(files: dict[str, Export]) -> None:

@@ -59,14 +59,15 @@ class Wanted(NamedTuple):
 
 FIRST = Wanted()
 TOO_FEW = "too few for a batch of the model"
-UNCOUNTED = "their first axis does not count them"
+UNCOUNTED = "their first axis does not count them, and they come from layers"
 
 
 @dataclass(frozen=True, eq=False)
 class Take:
     """Samples of one size, for one call. raw: as the model is fed; prepared: the same inputs as
     training makes them; every: all that the test net is fed, labels too. count: how many. boxes:
-    the inputs of `every` that hold rows of boxes, the number of the sample in front.
+    the inputs of `every` that hold rows of boxes, the number of the sample in front. axes: those that
+    count samples, where they are not the first, as [T, N].
     """
 
     count: int
@@ -74,24 +75,27 @@ class Take:
     prepared: "Mapping[str, Array]"
     every: "Mapping[str, Array]"
     boxes: frozenset[str] = frozenset()
+    axes: "Mapping[str, int]" = field(default_factory=dict)
 
-    def first(self, count: int) -> "Take":
-        """Fewer of them."""
-        count = min(count, self.count)
+    def choose(self, at: Sequence[int]) -> "Take":
+        """Some of them, by their numbers."""
         raw, prepared = (
-            {name: values[:count] for name, values in fed.items()} for fed in (self.raw, self.prepared)
+            {name: pick(values, at, axis=self.axes.get(name, 0)) for name, values in fed.items()}
+            for fed in (self.raw, self.prepared)
         )
-        at = [*range(count)]
-        every = {name: pick(values, at, name in self.boxes) for name, values in self.every.items()}
-        return Take(count, raw, prepared, every, self.boxes)
+        every = {
+            name: pick(values, at, name in self.boxes, self.axes.get(name, 0))
+            for name, values in self.every.items()
+        }
+        return replace(self, count=len(at), raw=raw, prepared=prepared, every=every)
 
 
-def pick(values: "Array", at: Sequence[int], boxes: bool) -> "Array":
+def pick(values: "Array", at: Sequence[int], boxes: bool = False, axis: int = 0) -> "Array":
     """Some samples of an input; of rows of boxes, (1, 1, rows, columns), theirs, numbered anew."""
     import numpy as np
 
     if not boxes:
-        return values[at]
+        return values.take(at, axis)
     rows = [values[0, 0][values[0, 0, :, 0] == number].copy() for number in at]
     for i, own in enumerate(rows):
         own[:, 0] = i
@@ -147,9 +151,9 @@ def samples_of(
     try:
         if any(True for node in typed.graph.nodes for _ in node.layer.state(*typed.bottoms(node))):
             return "its layers carry a state from call to call"
-        if any(batch_axis(given, typed) for given in typed.graph.inputs):
-            return UNCOUNTED
         if section_of(program).data is None:
+            if any(batch_axis(given, typed) for given in typed.graph.inputs):
+                return UNCOUNTED
             made = take_layer_samples(program, typed, wanted)
         elif isinstance(opened := open_part(program, folder, wanted), str):
             return opened
@@ -263,7 +267,8 @@ def take_samples(
         every = {name: tensor.numpy() for name, tensor in next(iter(batches)).items()}
     if not inputs.keys() <= every.keys():
         return f"they do not feed {', '.join(inputs.keys() - every.keys())}"
-    raw = {name: list(every[name]) for name in inputs}
+    axes = find_axes(test)
+    raw = {name: list(np.moveaxis(every[name], axes.get(name, 0), 0)) for name in inputs}
     for name, given in inputs.items():
         if given.rows is not None and name in feed.fields:
             raw[name] = raw_rows(program, folder, wanted, some.indices, feed.fields[name])
@@ -279,6 +284,14 @@ def take_samples(
         fitting(name, want, raw[name])
     boxes = frozenset(name for name, field in feed.fields.items() if source.fields[field].boxes)
     return in_takes(typed, test, raw, every, boxes)
+
+
+def find_axes(typed: TypedGraph) -> dict[str, int]:
+    """The axes of inputs that count samples, where they are not the first."""
+    from netspec.training.batches.feeds import batch_axis
+
+    found = {given.value.name: batch_axis(given, typed) for given in typed.graph.inputs}
+    return {name: axis for name, axis in found.items() if axis}
 
 
 def raw_rows(program: Program, folder: Path, wanted: Wanted, numbers: "Array", field: str) -> "list[Array]":
@@ -324,7 +337,7 @@ def in_takes(
 ) -> Samples | str:
     """The samples in calls of the deployed net, or why they fill none."""
     fixed = find_fixed_count(typed)
-    takes = tuple(group_samples(typed, raw, every, fixed, boxes))
+    takes = tuple(group_samples(typed, raw, every, fixed, boxes, find_axes(test)))
     if takes:
         return Samples(takes, test, tuple(judges(test, typed)), fixed is not None)
     return TOO_FEW
@@ -393,12 +406,14 @@ def group_samples(
     every: "Mapping[str, Array]",
     fixed: int | None,
     boxes: frozenset[str] = frozenset(),
+    axes: Mapping[str, int] | None = None,
 ) -> list[Take]:
     """Calls with samples of the same size, of `fixed` samples where that is given; what is left is
     not taken.
     """
     import numpy as np
 
+    axes = {} if axes is None else axes
     types = {given.value.name: typed.types[given.value].dtype for given in typed.graph.inputs}
     alike: dict[Any, list[int]] = {}
     for i, sizes in enumerate(
@@ -410,11 +425,14 @@ def group_samples(
         size = fixed or len(places)
         for at in (places[i : i + size] for i in range(0, len(places) - size + 1, size)):
             fed = {
-                name: np.stack([samples[i] for i in at]).astype(types[name]) for name, samples in raw.items()
+                name: np.stack([samples[i] for i in at], axes.get(name, 0)).astype(types[name])
+                for name, samples in raw.items()
             }
-            rows = {name: pick(values, at, name in boxes) for name, values in every.items()}
+            rows = {
+                name: pick(values, at, name in boxes, axes.get(name, 0)) for name, values in every.items()
+            }
             prepared = {name: rows[name].astype(kind) for name, kind in types.items()}
-            found.append(Take(len(at), fed, prepared, rows, boxes))
+            found.append(Take(len(at), fed, prepared, rows, boxes, axes))
     return found
 
 
@@ -455,5 +473,5 @@ def firsts(samples: Samples, most: int) -> list[Take]:
         if samples.fixed and (take.count <= room or not found):
             found.append(take)
         elif room and not samples.fixed:
-            found.append(take.first(room))
+            found.append(take.choose(range(min(room, take.count))))
     return found

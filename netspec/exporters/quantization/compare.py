@@ -1,12 +1,12 @@
 """A smaller model beside the float one, on real samples. In: both, and samples; out: Compared."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.exporters.certification.sampled import Judging, distribution
-from netspec.exporters.certification.samples import Part, Samples, Take, pick
+from netspec.exporters.certification.samples import Part, Samples, Take
 from netspec.exporters.certification.session import CannotRunError, Session, show
 from netspec.ir.graph import Value
 from netspec.ir.traits import JUDGING
@@ -139,10 +139,7 @@ def portions(take: Take, fixed: bool) -> Iterator[Take]:
         yield take
         return
     for start in range(0, take.count, AT_ONCE):
-        at = [*range(start, min(start + AT_ONCE, take.count))]
-        sides = [{name: values[at] for name, values in fed.items()} for fed in (take.raw, take.prepared)]
-        every = {name: pick(values, at, name in take.boxes) for name, values in take.every.items()}
-        yield replace(take, count=len(at), raw=sides[0], prepared=sides[1], every=every)
+        yield take.choose(range(start, min(start + AT_ONCE, take.count)))
 
 
 def feeds_of(samples: Samples) -> "list[Mapping[str, Array]]":

@@ -241,7 +241,7 @@ class DataSection(Record):
     )
     window: int = param(default=50, ge=1, doc="text: characters in a sample")
     time_major: bool = param(
-        default=True, doc="text: batches are [T, N], as recurrent layers want, not [N, T]"
+        default=True, doc="text: batches are [T, N], not [N, T], where no N of the input's shape says so"
     )
     streams: bool = param(
         default=False,

@@ -25,12 +25,13 @@ Transform = Pipeline | CaffeTransform
 
 class Port(NamedTuple):
     """An input to be fed: shape of one sample (None: anything fits), its `image:` contract, and
-    whether it wants integers.
+    whether it wants integers. axis: where it wants the samples; None: where the data have them.
     """
 
     shape: Shape | None = None
     contract: ImageContract | None = None
     integer: bool = False
+    axis: int | None = None
 
 
 def order_of(section: DataSection, role: Role, seed: int) -> Order:
@@ -94,7 +95,11 @@ def feed_of(
     mixed = {each.parts.label for each in augmenters if any(change.partners for change in changes)}
     integers = frozenset(name for name in fields if ports[name].integer and name not in mixed)
     rules = {fields[name]: rule for name, rule in labels.items() if name in fields}
-    return Feed(fields, transforms, integers, rules, augmenters=augmenters, frames=frames)
+    axes = {
+        name: source.fields[field].batch_axis if ports[name].axis is None else ports[name].axis or 0
+        for name, field in fields.items()
+    }
+    return Feed(fields, transforms, integers, rules, augmenters=augmenters, frames=frames, axes=axes)
 
 
 def frames_of(source: Source, fields: Mapping[str, str], role: Role) -> dict[str, Frame]:

@@ -22,10 +22,9 @@ from netspec.data.sample_weights import weigh
 from netspec.data.source import Source
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
-from netspec.ir.dims import symbol
 from netspec.ir.graph import Input, Node, TypedGraph
 from netspec.ir.traits import JUDGING
-from netspec.ir.types import show_shape
+from netspec.ir.types import find_batch_axis, show_shape
 from netspec.resolve.sections.train import DataSection, InputFiller, TrainSection, TransformParam
 from netspec.resolve.training_heads import LABEL
 from netspec.training.batches.augmenting import Augmenter
@@ -47,7 +46,6 @@ __all__ = [
     "with_label",
 ]
 
-BATCH = symbol("N")
 SHOWN = 6
 """Names in one message: a line and a half."""
 
@@ -309,10 +307,7 @@ def find_fed(typed: TypedGraph) -> Iterator[Input]:
 
 def batch_axis(given: Input, typed: TypedGraph) -> int:
     """The axis that counts samples: that of the size N, else the first."""
-    shape = typed.types[given.value].shape
-    if BATCH in shape:
-        return shape.index(BATCH)
-    return 0
+    return find_batch_axis(typed.types[given.value].shape) or 0
 
 
 def sample_shape(given: Input, typed: TypedGraph) -> tuple[int | None, ...]:
@@ -329,7 +324,10 @@ def ports_of(typed: TypedGraph) -> dict[str, Port]:
     """What each input asks of the data."""
     return {
         given.value.name: Port(
-            sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64"
+            sample_shape(given, typed),
+            given.contract,
+            typed.types[given.value].dtype == "int64",
+            find_batch_axis(typed.types[given.value].shape),
         )
         for given in find_fed(typed)
     }

@@ -50,7 +50,8 @@ class Feed(NamedTuple):
 
     labels: by field. fills: the inputs that no field feeds. augmenters: random changes, before the
     transforms. shares: the inputs whose labels are shares of classes, real numbers in any file.
-    frames: what gives samples one length, before anything else.
+    frames: what gives samples one length, before anything else. axes: the axis of a batch that counts
+    samples, by input.
     """
 
     fields: Mapping[str, str]
@@ -61,6 +62,7 @@ class Feed(NamedTuple):
     augmenters: tuple[Any, ...] = ()
     shares: frozenset[str] = frozenset()
     frames: Mapping[str, Transform] = {}
+    axes: Mapping[str, int] = {}
 
 
 def generator_at(seed: int, position: int) -> Generator:
@@ -188,7 +190,7 @@ class Batches:
         """Samples in a batch."""
         fields = {name: self.source.fields[field] for name, field in self.feed.fields.items()}
         name = next(name for name, field in fields.items() if not field.boxes)
-        return batch[name].shape[fields[name].batch_axis]
+        return batch[name].shape[self.feed.axes.get(name, 0)]
 
     def state(self) -> dict[str, Any]:
         """Where the next batch begins: what a checkpoint keeps."""
@@ -321,7 +323,7 @@ class Reader:
         labels = field == self.source.label and name not in self.feed.shares
         keep = name in self.feed.integers or (labels and not value.is_floating_point())
         value = value.long() if keep else value.float()
-        axis = self.source.fields[field].batch_axis
+        axis = self.feed.axes.get(name, 0)
         return value.movedim(0, axis).contiguous() if axis else value
 
     def rows(self, at: Array) -> dict[str, Raw]:
