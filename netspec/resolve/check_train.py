@@ -12,7 +12,7 @@ from netspec.ir.graph import Input
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.solver import solver_faults
 from netspec.resolve.sections.spec_file import SpecFile
-from netspec.resolve.sections.train import ELSEWHERE, SOURCES
+from netspec.resolve.sections.train import ELSEWHERE, SOURCES, TrainSection, find_missing
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Spec
 
@@ -20,10 +20,15 @@ __all__ = ["check_contract", "check_fillers", "check_sources", "check_training"]
 
 
 def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None:
-    """NS670 for each word of the solver that does not go with another, at that word."""
+    """NS670 for each word of the solver that does not go with another, at that word; NS641 for data
+    that are not whole.
+    """
     section = spec.section("train")
-    solver = section.get("solver") if section is not None else None
-    if file.train is None or section is None or solver is None:
+    if file.train is None or section is None:
+        return
+    check_data(section, file.train, diagnostics)
+    solver = section.get("solver")
+    if solver is None:
         return
     for word, fact in solver_faults(file.train.solver):
         own = solver.get(word)
@@ -40,6 +45,23 @@ def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None
             if fact not in said:
                 own = body.mapping["solver"].get(word) or body.mapping["solver"]
                 diagnostics.add(Diagnostic("NS670", f"{name}: {fact}", own.span))
+
+
+def check_data(section: Located, train: TrainSection, diagnostics: Diagnostics) -> None:
+    """NS641 for a section of data without a word that its source needs, and for a part that is drawn
+    and that nothing reads.
+    """
+    for name in ("data", "val_data", "test_data"):
+        data, body = getattr(train, name), section.get(name)
+        fact = find_missing(data) if data is not None else ""
+        if fact and body is not None:
+            source = body.get("source") or body
+            diagnostics.add(Diagnostic("NS641", fact, source.span, "incomplete"))
+    for role in ("val", "test") if train.split is not None else ():
+        if getattr(train.split, role) and getattr(train, f"{role}_data") is None:
+            place = section.mapping["split"].key_span(role)
+            fact = f"train.split sets {role} apart: nothing reads it, there is no {role}_data"
+            diagnostics.add(Diagnostic("NS641", fact, place, f"{role}_data is missing"))
 
 
 def check_sources(section: Located, diagnostics: Diagnostics) -> None:

@@ -15,8 +15,10 @@ from netspec.data.data_layers.sources import entry
 from netspec.data.registry import Place, open_source, open_sources
 from netspec.data.source import ArraySource, Source, Subset, write_classes
 from netspec.diagnostics import SpecError
+from netspec.repair.check import check_source
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
+from netspec.source import Source as Text
 
 
 def fails(code: str, word: str, call: object, *args: object, **words: object) -> None:
@@ -542,3 +544,24 @@ def test_a_list_of_images_may_begin_with_a_byte_order_mark(tmp_path: Path) -> No
 
     (tmp_path / "l.txt").write_text("\ufeffa.png 0\nb.png 1\n", encoding="utf-8")
     assert ImageList(ImageData(source="l.txt"), tmp_path).names == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        ("data: npz", ["npz"]),
+        ("data: {source: images}", ["images"]),
+        ("data: {source: idx, images: a}, test_data: voc", ["idx", "voc"]),
+        ("data: {source: idx, images: a, labels: b}, val_data: digits, split: {val: 0.1}", []),
+        ("data: digits, split: {val: 0.1, test: 0.2}, test_data: digits", ["0.1"]),
+        ("data: digits, split: {test: 0.2}", ["0.2"]),
+        ("data: digits, split: {val: 0}", []),
+    ],
+)
+def test_what_a_section_lacks_is_known_before_its_data_are_looked_for(train: str, told: list[str]) -> None:
+    solver = "solver: {base_lr: 0.1, max_iter: 1}"
+    text = f"netspec: 1\ninput: {{data: [N, 1, 8, 8]}}\nlayers: [{{name: r, type: ReLU}}]\ntrain: {{{train}, {solver}}}\n"
+    found = [d for d in check_source(Text("s.yaml", text)) if d.code == "NS641"]
+    assert [(d.span and d.span.text) for d in found] == [
+        {"0.1": "val", "0.2": "test"}.get(each, each) for each in told
+    ]

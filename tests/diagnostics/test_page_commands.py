@@ -262,7 +262,7 @@ def grown(folder: Path) -> None:
     (folder / "photos").rename(folder / "folder-that-grew")
     spec = (
         HEAD % PHOTOS
-        + "train:\n  data: {source: images, path: folder-that-grew}\n  solver: {base_lr: 0.01, max_iter: 1}\n"
+        + "train:\n  data: {source: images, path: folder-that-grew}\n  solver: {base_lr: 0.01, max_iter: 1, random_seed: 1}\n"
     )
     (folder / "begun.yaml").write_text(spec, encoding="utf-8")
     assert run("train", "begun.yaml", "--run", "run", "--quiet") == ["NS668"]  # ten outputs, two classes

@@ -30,7 +30,7 @@ from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots, read_bytes
 from netspec.garbage_collection import no_collection
 from netspec.resolve.sections.image import ImageContract
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 from netspec.strict_json import JsonError, member, read_object
 
 __all__ = ["coco_roles", "find_files", "holds_coco", "open_coco"]
@@ -78,7 +78,7 @@ def open_coco(
     SpecError NS620 (no such file as COCO's), NS621, NS622 (annotations.py), NS641, NS643, NS650, NS663.
     """
     if section.path is None:
-        raise fail("NS641", "source coco needs `path:`, a JSON file or the folder of the data")
+        raise fail("NS641", find_missing(section))
     top = resolve_path(section.path, root, allow_outside)
     roots = roots_of(root, top if top.is_dir() else top.parent, allow_outside)
     files = find_files(top)

@@ -18,7 +18,7 @@ from netspec.data.tables.columns import match_names
 from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots, open_text
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["is_number", "open_csv"]
 
@@ -38,7 +38,7 @@ def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
     NS641 (no such column), NS663 (a class unknown to the training), NS633 (other columns).
     """
     if section.path is None:
-        raise fail("NS641", "source csv needs `path:`, a file")
+        raise fail("NS641", find_missing(section))
     path = existing(resolve_path(section.path, place.root, place.allow_outside))
     skipping = section.on_error == "skip"
     header, places, rows = read_rows(path, roots_for(place.root, place.allow_outside), skipping)

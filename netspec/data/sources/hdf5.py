@@ -15,7 +15,7 @@ from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels, s
 from netspec.data.sources.npz import from_arrays
 from netspec.diagnostics import fail
 from netspec.file_reading import Roots, open_in, read_bytes, read_text
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["open_hdf5"]
 
@@ -35,7 +35,7 @@ def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside
     (lengths or fields that differ), NS650, NS655, NS657 (h5py is missing).
     """
     if section.path is None:
-        raise fail("NS641", "source hdf5 needs `path:`, a file or a list of files")
+        raise fail("NS641", find_missing(section))
     path = existing(resolve_path(section.path, root, allow_outside))
     roots = roots_for(root, allow_outside)
     files = [path] if is_hdf5(path, roots) else list_files(path, root, allow_outside)

@@ -25,7 +25,7 @@ from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["open_idx", "open_mnist", "read_idx"]
 
@@ -205,7 +205,7 @@ def open_idx(section: DataSection, split: str | None, place: Place) -> Source:
     if place.predicting and section.path and section.images is None:
         return open_pixels(resolve_path(section.path, root, allow_outside), roots_for(root, allow_outside))
     if section.images is None or section.labels is None:
-        raise fail("NS641", "source idx needs `images:` and `labels:`, the two files")
+        raise fail("NS641", find_missing(section))
     if section.path:
         base = resolve_path(section.path, root, allow_outside)
     else:

@@ -26,7 +26,7 @@ from netspec.file_reading import HeldFolders, Roots
 from netspec.imaging.decode import open_picture, picture_faults, to_pixels
 from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = [
     "PICTURES",
@@ -280,7 +280,7 @@ def folder_roles(section: DataSection, root: Path, allow_outside: bool = False) 
 def top_of(section: DataSection, root: Path, allow_outside: bool) -> tuple[Path, list[Path]]:
     """The folder that a section names, and those that what is found in it may lie in."""
     if section.path is None:
-        raise fail("NS641", f"source {section.source} needs `path:`, a folder with a folder per class")
+        raise fail("NS641", find_missing(section))
     top = existing(resolve_path(section.path, root, allow_outside), "folder")
     roots = roots_of(root, top, allow_outside)
     check_link(top, roots)

@@ -32,7 +32,7 @@ from netspec.file_reading import Roots
 from netspec.imaging.decode import decode
 from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["Store", "open_lmdb"]
 
@@ -126,7 +126,7 @@ def open_lmdb(
     (damaged), NS650 (empty).
     """
     if section.path is None:
-        raise fail("NS641", "source lmdb needs `path:`, the folder of a store")
+        raise fail("NS641", find_missing(section))
     path = resolve_path(section.path, root, allow_outside)
     folder = path.is_dir()
     data = judge_found_path(path / "data.mdb", root, path, allow_outside) if folder else path

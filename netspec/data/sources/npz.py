@@ -17,7 +17,7 @@ from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["npz_parts", "open_npz", "read_npz"]
 
@@ -38,7 +38,7 @@ def open_npz(section: DataSection, split: str | None, root: Path, allow_outside:
     SpecError NS643, NS644, NS645, NS646, NS650, NS655.
     """
     if section.path is None:
-        raise fail("NS641", "source npz needs `path:`, a file")
+        raise fail("NS641", find_missing(section))
     path = existing(resolve_path(section.path, root, allow_outside))
     roots = roots_for(root, allow_outside)
     names = member_names(path, roots)

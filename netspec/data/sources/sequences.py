@@ -21,7 +21,7 @@ from netspec.data.tables.columns import is_finite
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots, read_bytes
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["ENDS", "Sequences", "find_files", "open_sequences", "read_fasta"]
 
@@ -110,7 +110,7 @@ def open_sequences(section: DataSection, split: str | None, place: Place) -> Sou
     root, allow_outside, classes = place.root, place.allow_outside, place.classes
     section = as_trained(section, place.facts)
     if section.path is None:
-        raise fail("NS641", "source sequences needs `path:`, a FASTA file or a folder of them")
+        raise fail("NS641", find_missing(section))
     path = resolve_path(section.path, root, allow_outside)
     roots = roots_for(root, allow_outside)
     check_alphabet(section)

@@ -31,7 +31,7 @@ from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_some
 from netspec.file_reading import Roots
 from netspec.resolve.sections.image import ImageContract
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["SPLIT", "Rowed", "TableFolder", "file_column", "open_table", "table_roles"]
 
@@ -120,7 +120,7 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
     that are not there, all of them), NS654, NS663.
     """
     if section.path is None:
-        raise fail("NS641", "source table needs `path:`, a CSV or a parquet file")
+        raise fail("NS641", find_missing(section))
     root, allow_outside = place.root, place.allow_outside
     path = existing(resolve_path(section.path, root, allow_outside))
     table = Rowed(path, roots_for(root, allow_outside))

@@ -12,7 +12,7 @@ from netspec.data.source import ArraySource, Source, split_source
 from netspec.data.streams import in_streams, stretch
 from netspec.diagnostics import fail
 from netspec.file_reading import read_text
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["open_text"]
 
@@ -37,7 +37,7 @@ def open_text(
     stream), NS663 (a character unknown to the training).
     """
     if section.path is None:
-        raise fail("NS641", "source text needs `path:`, a file")
+        raise fail("NS641", find_missing(section))
     path = existing(resolve_path(section.path, root, allow_outside))
     try:
         text = read_text(path, roots_for(root, allow_outside)).replace("\r\n", "\n").replace("\r", "\n")

@@ -28,7 +28,7 @@ from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly, list_some
 from netspec.file_reading import Roots, read_bytes, read_text
 from netspec.resolve.sections.image import ImageContract
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 from netspec.strict_xml import BYTES, Element, XmlError, read_xml
 
 __all__ = ["find_parts", "holds_voc", "open_voc", "voc_roles"]
@@ -124,10 +124,7 @@ def holds_voc(folder: Path) -> bool:
 def top_of(section: DataSection, root: Path, allow_outside: bool) -> Path:
     """The folder that holds the data: the one named, or the only one in it that does."""
     if section.path is None:
-        raise fail(
-            "NS641",
-            "source voc needs `path:`, a folder with Annotations and JPEGImages",
-        )
+        raise fail("NS641", find_missing(section))
     top = existing(resolve_path(section.path, root, allow_outside), "folder")
     for _ in range(2):  # VOCdevkit/VOC2007
         inside = folders_in(top)

@@ -31,7 +31,7 @@ from netspec.file_reading import open_in, stat_in
 from netspec.imaging.decode import decode
 from netspec.imaging.remarks import Remarks
 from netspec.resolve.sections.image import ImageContract
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, find_missing
 
 __all__ = ["Shards", "open_webdataset", "shards_behind"]
 
@@ -147,7 +147,7 @@ def open_webdataset(section: DataSection, split: str | None, place: Place) -> So
     of it; `on_error: skip` leaves it out), NS650, NS663.
     """
     if section.path is None:
-        raise fail("NS641", "source webdataset needs `path:`, shards like shards/{0000..0009}.tar")
+        raise fail("NS641", find_missing(section))
     files, roots = find_shards(section.path, place)
     known = find_kept(place.runs)
     keys = [key_of(file, tuple(roots), section.label) for file in files]

@@ -27,6 +27,7 @@ __all__ = [
     "SplitSection",
     "TrainSection",
     "TransformParam",
+    "find_missing",
 ]
 
 
@@ -85,6 +86,21 @@ ELSEWHERE = {
     "cifar10": ("cifar",),
 }
 """What other tools, and endings of files, call them."""
+PATHS = {
+    "images": "a folder with a folder per class",
+    "audio": "a folder with a folder per class",
+    "coco": "a JSON file or the folder of the data",
+    "voc": "a folder with Annotations and JPEGImages",
+    "csv": "a file",
+    "npz": "a file",
+    "hdf5": "a file or a list of files",
+    "lmdb": "the folder of a store",
+    "sequences": "a FASTA file or a folder of them",
+    "table": "a CSV or a parquet file",
+    "text": "a file",
+    "webdataset": "shards like shards/{0000..0009}.tar",
+}
+"""What `path:` names, of sources that have none without it."""
 
 
 class DataSection(Record):
@@ -479,3 +495,12 @@ class TrainSection(Record):
     def pace(self) -> PaceWords:
         """How the net runs."""
         return PaceWords(self.layout, self.compile, self.precision)
+
+
+def find_missing(section: DataSection) -> str:
+    """What a section of data lacks that its source cannot do without, in words; empty where nothing."""
+    if section.source == "idx" and (section.images is None or section.labels is None):
+        return "source idx needs `images:` and `labels:`, the two files"
+    if section.path is not None or section.source not in PATHS:
+        return ""
+    return f"source {section.source} needs `path:`, {PATHS[section.source]}"
