@@ -363,7 +363,8 @@ def probe_array(
     """An input of a probe, the same on every machine: whole numbers by arithmetic alone (Weyl's
     sequence, mixed), nothing random.
 
-    kind: pixels (0 to 255), real (-2 to 2 in steps of 1/64) or whole (below `most`).
+    kind: pixels (0 to 255), real (-2 to 2 in steps of 1/64), priors (upright boxes in 1/256 of an
+    image, then variances) or whole (below `most`).
     """
     import numpy as np
 
@@ -379,6 +380,11 @@ def probe_array(
         made = (x % np.uint64(256)).astype(np.float64)
     elif kind == "real":
         made = (x % np.uint64(257)).astype(np.float64) / 64 - 2
+    elif kind == "priors":
+        first = (x[: count // 2] % np.uint64(128)).astype(np.float64) / 256
+        near, far = first.reshape(-1, 2, 2).transpose(1, 0, 2)
+        corners = np.concatenate((near, near + far + 1 / 256), 1)
+        made = np.concatenate((corners.reshape(-1), np.full(corners.size, 0.125)))
     else:
         made = (x % np.uint64(max(most, 1))).astype(np.float64)
     found: np.ndarray[Any, Any] = made.reshape(shape).astype(dtype)

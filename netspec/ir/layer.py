@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
+from netspec.ir.boxes import Boxes
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads, Window, same_place, window_steps
 from netspec.ir.onnx import OnnxBuilder
@@ -402,6 +403,12 @@ class Layer(Record):
 
         Of other bottoms whole numbers are read as real ones (`as_read`): rules and modules meet
         int64 here alone.
+        """
+        return {}
+
+    def holds(self, *bottoms: Any, **none: Any) -> dict[int, Boxes]:
+        """Bottoms that hold boxes, or what boxes are made of: numbers drawn for a trial are such.
+        Default: none.
         """
         return {}
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from netspec.ir.boxes import Boxes
 from netspec.ir.dims import product, symbol
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
@@ -99,6 +100,13 @@ class DetectionOutput(
             at="bottom.1",
         )
         return TensorType((1, 1, symbol("found"), 7))
+
+    def holds(self, locations: TensorType, confidences: TensorType, priors: TensorType) -> dict[int, Boxes]:
+        # corners move by shares of the image, others by shares of their box
+        spread = 0.3 if self.code_type == "CORNER" else 1.0
+        offsets = Boxes("offsets", spread * (0.15 if self.variance_encoded_in_target else 1.0))
+        scores = Boxes("scores", least=self.confidence_threshold or 0.0)
+        return {0: offsets, 1: scores, 2: Boxes("priors")}
 
     def torch(self, locations: TensorType, confidences: TensorType, priors: TensorType) -> ModuleText:
         usual = {

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from netspec.ir.boxes import Boxes
 from netspec.ir.dims import Size, product, symbol
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.rule import divides, same
@@ -117,6 +118,11 @@ class MultiBoxLoss(
         )
         divides(8, truth.size, "a box of the truth is eight numbers", at="bottom.3")
         return SCALAR
+
+    def holds(
+        self, offsets: TensorType, scores: TensorType, priors: TensorType, truth: TensorType
+    ) -> dict[int, Boxes]:
+        return {2: Boxes("priors")}
 
     def truth(self) -> TensorType:
         return TensorType((1, 1, symbol("G"), 8))

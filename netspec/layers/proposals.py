@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from netspec.ir.boxes import Boxes
 from netspec.ir.dims import product, symbol
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
@@ -185,6 +186,10 @@ class Proposal(
         at_least(product(info.shape[1:]), 3, "an image has height, width and scale", at="bottom.2")
         found = symbol("found")
         return (TensorType((found, 5)), TensorType((found, 1)))[: max(1, self.top_count)]
+
+    def holds(self, scores: TensorType, offsets: TensorType, info: TensorType) -> dict[int, Boxes]:
+        image = Boxes("images", extent=scores.shape[2:], step=float(self.feat_stride))
+        return {0: Boxes("scores"), 1: Boxes("offsets", spread=0.2), 2: image}
 
     def torch(self, scores: TensorType, offsets: TensorType, info: TensorType) -> ModuleText:
         usual = {

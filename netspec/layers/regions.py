@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from netspec.ir.boxes import Boxes
 from netspec.ir.dims import Size, product, total
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
@@ -18,6 +19,8 @@ class Regions(Layer, bottoms=2):
     y1, x2, y2) in pixels of the image.
     """
 
+    spatial_scale: float
+
     def checked(self, x: TensorType, regions: TensorType) -> Size:
         """The number of regions."""
         if x.rank != 4:
@@ -32,6 +35,9 @@ class Regions(Layer, bottoms=2):
 
     def indices(self, x: TensorType, regions: TensorType) -> dict[int, Size]:
         return {1: x.batch}
+
+    def holds(self, x: TensorType, regions: TensorType) -> dict[int, Boxes]:
+        return {1: Boxes("regions", samples=x.batch, extent=x.space, step=1 / self.spatial_scale)}
 
 
 class ROIPooling(Regions, type="ROIPooling", param="roi_pooling_param"):

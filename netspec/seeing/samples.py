@@ -175,7 +175,25 @@ def draw_numbers(subject: Subject, seed: int) -> Sample:
         name: array_of(taken, shapes[name], seed, whole(subject, name))
         for name, taken in subject.taken.items()
     }
-    return Sample(DRAWN, arrays)
+    return Sample(DRAWN, arrays | boxes_of(subject, shapes, seed))
+
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def boxes_of(subject: Subject, shapes: Shapes, seed: int) -> dict[str, Array]:
+    """The inputs that a layer reads as boxes, or makes boxes of."""
+    if not isinstance(subject, NetSubject):
+        return {}
+    sizes, found, typed = open_sizes(subject, shapes), dict[str, Array](), subject.typed
+    for node in typed.graph.nodes:
+        for i, held in node.layer.holds(*typed.bottoms(node)).items():
+            name = node.bottoms[i].name
+            if node.bottoms[i].node is None and name in shapes:
+                known = held.at(lambda size: int_of(evaluate(size, sizes)))
+                drawn = known.draw(np.random.default_rng(seed), shapes[name])
+                found[name] = drawn.astype(np.float32)
+    return found
 
 
 def array_of(taken: Taken, shape: tuple[int, ...], seed: int, most: int = 2) -> Array:

@@ -1,15 +1,24 @@
 """DetectionOutput in ONNX lists the very boxes that torch lists: whatever the code, the bounds, ties, and images without any."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from onnx import numpy_helper
+from test_planted_faults import constant, fresh
 
 from netspec import compiled, driver
 from netspec.diagnostics import SpecError
 from netspec.emit.onnx_model import onnx_model
+from netspec.exporters.certification.bench import values_of
+from netspec.exporters.certification.certify import certify
+from netspec.ir.boxes import Boxes
+from netspec.ir.graph import TypedGraph
+from netspec.seeing.samples import draw_numbers
+from netspec.seeing.subject import open_subject
 from netspec.source import Source
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
@@ -103,3 +112,139 @@ def test_what_hangs_on_rounding_tells_nothing() -> None:
     on_the_edge, plain = np.array([0.9, 0.5]), np.array([0.9, 0.4])
     assert hangs_on_rounding(keep, [on_the_edge], keep([on_the_edge]))  # type: ignore[arg-type]
     assert not hangs_on_rounding(keep, [plain], keep([plain]))  # type: ignore[arg-type]
+
+
+# --- a certificate of inputs that are boxes --------------------------------------------------------------------------
+
+GIVEN = "priors: [1, 2, 240]"
+JOINED = "near: [1, 2, 16], far: [1, 2, 224]"
+FOUND = (
+    "{{name: l, type: DetectionOutput, bottom: [loc, conf, {priors}], num_classes: 4, confidence_threshold: 0.2,"
+    " background_label_id: 1, keep_top_k: 40, {words}nms_param: {{nms_threshold: 0.45, top_k: 20}}}}"
+)
+NETS = {
+    "priors that are given": (FOUND, "priors", GIVEN, 240),
+    "priors in two inputs": (
+        "{{name: both, type: Concat, axis: 2, bottom: [near, far]}};;" + FOUND,
+        "both",
+        JOINED,
+        240,
+    ),
+    "boxes of each class": (FOUND.replace("keep", "share_location: false, keep"), "priors", GIVEN, 960),
+}
+SUPPRESSED = "l/NonMaxSuppression"
+WRONG = {
+    "no box gives way": (SUPPRESSED, 3, 1.0),
+    "the threshold is another's": (SUPPRESSED, 3, 0.5),
+    "the default of the threshold": (SUPPRESSED, 3, 0.3),
+    "every score counts": (SUPPRESSED, 4, -1e30),
+    "top_k by one": ("l/Min", 1, 21),
+    "top_k of all": ("l/Min", 1, 1000),
+    "keep_top_k by one": ("l/LessOrEqual", 1, 39),
+    "all boxes of an image": ("l/LessOrEqual", 1, 1000),
+}
+
+
+PAIRS = list(itertools.product(NETS, CODES))
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [pytest.param(*pair, marks=() if i == 1 else pytest.mark.slow) for i, pair in enumerate(PAIRS)],
+)
+def test_what_lists_too_much_or_too_little_gets_no_certificate(given: str, code: str) -> None:
+    """Whoever gives the priors: they are drawn as boxes that overlap, not as noise, which hides who gives way."""
+    layers, priors, inputs, loc = NETS[given]
+    net = fresh(
+        layers.format(priors=priors, words=f"code_type: {code}, "),
+        f"loc: [N, {loc}], conf: [N, 240], {inputs}",
+        fused=False,
+    )
+    whole = net.model.SerializeToString()
+    assert certify(net.net, net.typed, whole, level="quick").unproven == ()
+    missed = []
+    for fault, (node, place, value) in WRONG.items():
+        net.model.ParseFromString(whole)
+        constant(node, place, lambda before, value=value: np.full_like(before, value))(net.model)  # type: ignore[misc]
+        missed += [fault for _ in refused(net)]
+    net.model.ParseFromString(whole)
+    # the background is another class, which takes its number along
+    fixed = {t.name: numpy_helper.to_array(t).tolist() for t in net.model.graph.initializer}
+    readers = [n for n in net.model.graph.node for at in n.input if fixed.get(at) == [0, 2, 3]]
+    for each in readers:
+        place = next(i for i, at in enumerate(each.input) if fixed.get(at) == [0, 2, 3])
+        constant(each.name, place, lambda labels: [1, 2, 3])(net.model)
+    missed += ["the background" for _ in refused(net)]
+    assert missed == [], ",".join(missed)
+
+
+def refused(net: "object") -> "list[str]":
+    """Nothing where certification names the layer as wrong."""
+    try:
+        certify(net.net, net.typed, net.model.SerializeToString())  # type: ignore[attr-defined]
+    except SpecError as error:
+        (found,) = error.diagnostics
+        assert found.code == "NS703" and found.fact.startswith("DetectionOutput l: "), found.fact
+        return []
+    return ["missed"]
+
+
+def test_inputs_hold_what_their_readers_say_even_behind_what_joins_them() -> None:
+    layers, priors, inputs, loc = NETS["priors in two inputs"]
+    net = fresh(layers.format(priors=priors, words=""), f"loc: [N, {loc}], conf: [N, 240], {inputs}")
+    held = {given.value.name: values_of(given, net.typed) for given in net.typed.graph.inputs}
+    assert held == {
+        "loc": Boxes("offsets", 0.3),
+        "conf": Boxes("scores", least=0.2),
+        "near": Boxes("priors"),
+        "far": Boxes("priors"),
+    }
+
+
+@pytest.mark.parametrize("count", [1, 6, 7, 100])
+def test_drawn_priors_are_upright_and_overlap_by_every_share(count: int) -> None:
+    corners, variances = (
+        Boxes("priors").draw(np.random.default_rng(0), (1, 2, 4 * count)).reshape(2, count, 4)
+    )
+    assert (corners[:, 2:] > corners[:, :2]).all() and (variances > 0).all()
+    if count < 100:
+        return
+    shared = np.minimum(corners[:, None, 2:], corners[:, 2:]) - np.maximum(
+        corners[:, None, :2], corners[:, :2]
+    )
+    common, area = shared.clip(0).prod(-1), (corners[:, 2:] - corners[:, :2]).prod(-1)
+    overlaps = (common / (area[:, None] + area - common))[np.triu_indices(count, 1)]
+    assert all(((overlaps > low) & (overlaps <= low + 0.1)).any() for low in np.arange(0, 1, 0.1))
+
+
+POOLED = "bottom: [x, rois], pooled_h: 2, pooled_w: 2, spatial_scale: 0.25"
+
+
+def test_drawn_regions_lie_in_their_images() -> None:
+    layer = f"{{name: l, type: ROIPooling, {POOLED}}}"
+    net = graph_of(layer, "x: [3, 4, 8, 6], rois: [50, 5]")
+    (said,) = net.graph.nodes[0].layer.holds(*net.bottoms(net.graph.nodes[0])).values()
+    rows = said.draw(np.random.default_rng(0), (50, 5))
+    assert set(rows[:, 0]) == {0, 1, 2} and (rows[:, 3:] > rows[:, 1:3]).all()
+    centres = (rows[:, 1:3] + rows[:, 3:]) / 2
+    assert (abs(centres / (24, 32) - 0.5) < 0.75).all() and (centres / (24, 32)).std(0).min() > 0.1
+
+
+def test_drawn_images_have_the_size_of_their_map() -> None:
+    layer = "{name: l, type: Proposal, bottom: [s, o, i], ratio: 1, scale: [2, 4]}"
+    net = graph_of(layer, "s: [2, 4, 5, 6], o: [2, 8, 5, 6], i: [2, 3]")
+    said = net.graph.nodes[0].layer.holds(*net.bottoms(net.graph.nodes[0]))
+    assert said[2].draw(np.random.default_rng(0), (2, 3)).tolist() == [[80, 96, 1]] * 2
+
+
+def graph_of(layer: str, inputs: str) -> TypedGraph:
+    text = f"netspec: 1\nname: d\ninput: {{{inputs}}}\nlayers:\n  - {layer}\n"
+    return driver.load_source(Source("d.yaml", text)).graph("deploy")
+
+
+def test_views_of_a_net_that_reads_boxes_are_shown_such(tmp_path: Path) -> None:
+    spec = tmp_path / "d.yaml"
+    layer = f"{{name: l, type: ROIPooling, {POOLED}}}"
+    spec.write_text(f"netspec: 1\nname: d\ninput: {{x: [3, 4, 8, 6], rois: [50, 5]}}\nlayers:\n  - {layer}\n")
+    rows = draw_numbers(open_subject(str(spec)), 0).arrays["rois"]
+    assert set(rows[:, 0]) == {0, 1, 2} and (rows[:, 3:] > rows[:, 1:3]).all()

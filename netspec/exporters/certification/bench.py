@@ -14,6 +14,7 @@ from netspec.exporters.certification.cases import SAMPLES, Case, Values, array, 
 from netspec.exporters.certification.compare import EPS
 from netspec.exporters.certification.reference import Reference, prepare
 from netspec.exporters.certification.session import Session, reason
+from netspec.ir.boxes import Boxes
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads
 from netspec.ir.graph import Input, Node, TypedGraph, Value
@@ -204,15 +205,35 @@ def perturb(array: "Array", seed: int) -> "Array":
 
 
 def values_of(given: Input, typed: TypedGraph) -> Values:
-    """What an input holds, as the layers that read it say."""
-    for node in typed.graph.nodes:
-        if given.value in node.bottoms:
-            below = node.layer.indices(*typed.bottoms(node)).get(node.bottoms.index(given.value))
-            if below is not None:
-                return below
+    """What an input holds, as the layers that read it say, boxes even where others only move them
+    in between.
+    """
+    said = next(said_of(given.value, typed, typed.types[given.value].shape), None)
+    if said is not None:
+        return said
     if given.contract is not None:
         return "pixels"
     return "real"
+
+
+MOVING = frozenset(("joins", "rearranges", "view"))
+
+
+def said_of(value: Value, typed: TypedGraph, shape: tuple[Size, ...]) -> Iterator[Boxes | Size]:
+    """What the readers of a value say of it, which came as an input of that shape."""
+    for node in typed.graph.nodes:
+        if value not in node.bottoms:
+            continue
+        at, bottoms = node.bottoms.index(value), typed.bottoms(node)
+        held = node.layer.holds(*bottoms).get(at)
+        if held is not None and held.fits(shape):
+            yield held
+        if value.node is None or value.node in typed.graph.sources:
+            below = node.layer.indices(*bottoms).get(at)
+            if below is not None:
+                yield below
+        if node.layer.traits & MOVING:
+            yield from said_of(node.tops[0], typed, shape)
 
 
 def longest_sums(typed: TypedGraph, case: Case) -> dict[Value, float]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from netspec.ir.boxes import Boxes
 from netspec.ir.dims import Size, evaluate, symbols, untrace
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType
@@ -194,9 +195,9 @@ def crop_cases(base: Case, axes: Sequence[tuple[str, int]]) -> list[Case]:
     return [Case(("normal", "natural")[i % 2], {**base.sizes, **sizes}, i) for i, sizes in enumerate(trials)]
 
 
-Values = Literal["real", "pixels"] | Size
-"""What an input holds: real numbers around 0, pixels from 0 to 255, or whole numbers below a
-size.
+Values = Literal["real", "pixels"] | Boxes | Size
+"""What an input holds: real numbers around 0, pixels from 0 to 255, what makes boxes, or whole
+numbers below a size.
 """
 
 
@@ -206,6 +207,8 @@ def array(case: Case, type_: TensorType, values: Values, index: int) -> "Array":
 
     shape = tuple(number(s, case) for s in type_.shape)
     rng = np.random.default_rng((case.seed, index))
+    if isinstance(values, Boxes):
+        return values.at(lambda size: number(size, case)).draw(rng, shape).astype(type_.dtype)
     if not isinstance(values, str):
         return whole(rng, shape, number(values, case)).astype(type_.dtype)
     data = MAKERS.get(case.kind, normal)(rng, shape)

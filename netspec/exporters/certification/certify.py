@@ -113,7 +113,8 @@ class Certification:
             said = {"count": 0, "why": samples}
         self.tally.demand(self.typed.graph.outputs, self.bench.names.tensors)
         found = self.tally.certificate(level, steps, left_out, self.device)
-        return replace(found, samples=said, probes=tuple(probes(self.bench, self.served, cases)))
+        asked = probes(self.bench, self.served, cases, self.layers)
+        return replace(found, samples=said, probes=tuple(asked))
 
     def own(self) -> None:
         """From here on with the net's own weights."""
