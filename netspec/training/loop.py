@@ -17,6 +17,7 @@ from torch import Tensor
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.render import render
 from netspec.diagnostics.words import list_briefly
+from netspec.training.compiling import Trial
 from netspec.training.device import exact_float32, find_device, move, to_device
 from netspec.training.divergence import (
     LISTED,
@@ -275,6 +276,8 @@ class Training:
         for number in range(learner.words.iter_size):
             clean = number == 0 and learner is self.team.learners[0]
             learner.batch = to_device(learner.share(self.next_batch(clean)), self.device)
+            if self.pace.waits(learner.net):
+                self.choose_pace(learner)
             self.outputs = self.pace.run(learner.net, learner.batch, self.spread.run)
             loss = learner.net.total_loss
             if not isinstance(loss, Tensor) or not loss.requires_grad:
@@ -289,6 +292,22 @@ class Training:
         if self.team.alone and self.max_iter - self.team.iteration <= Idle.LAST:
             self.idle.look(self.spread.parts, self.last, learner.batch)
         learner.solver.step(self.pace.settle(learner.solver.tensors))
+
+    def choose_pace(self, learner: Learner) -> None:
+        """Measure how a learner's net runs best, before its first step, and say what came of it."""
+        trial: Trial | str = Trial(self.world, self.device, lambda: self.interrupt.signal is not None)
+        if torch.are_deterministic_algorithms_enabled():
+            trial = "times choose, and bits are to be the same on any machine"
+        elif self.world.size > 1 and (self.job.shard or self.job.sync_batch_norm):
+            trial = "a net that waits for other processes within its step is not measured"
+        left = (self.max_iter - self.team.iteration) * learner.batches
+        with self.aside():
+            choice = self.pace.choose(learner.net, learner.batch, left, trial)
+        whose = "" if self.team.alone else f" of {learner.name}"
+        told = {"player": learner.name, "compile": choice.compiled, "why": choice.why}
+        self.log.write({"phase": "pace", "iteration": self.team.iteration, **told})
+        kept = "compiled" if choice.compiled else "not compiled"
+        self.reporter.say(f"compile auto{whose}: {kept}: {choice.why}")
 
     def read_losses(self, learner: Learner) -> None:
         """Read the losses that wait on the device. NS672: one is not finite."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from netspec.diagnostics import fail
 from netspec.resolve.sections.pace import PaceWords
+from netspec.training.compiling import Choice, Trial, hold_still
 
 __all__ = ["LossScale", "Pace", "check_precision"]
 
@@ -45,7 +46,10 @@ class Pace:
         self.dtype = REDUCED.get(words.precision)
         self.scale = LossScale() if words.precision == "fp16" else None
         self.channels_last = takes_channels_last(words, nets, device)
+        self.nets = list(nets)
         self.compiled: dict[nn.Module, Callable[..., Any]] = {}
+        self.chosen: dict[nn.Module, bool] = {}
+        self.chosen_before: dict[nn.Module, bool] = {}
         for net in nets:
             if self.channels_last:
                 lay_out(net)
@@ -58,11 +62,11 @@ class Pace:
         """
         given = {name: self.arrange(tensor) for name, tensor in batch.items()}
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            if not self.words.compile:
-                return call(net, given)
             if net in self.compiled:
                 return self.compiled[net](**given)
-            return self.try_compiled(net, given)
+            if self.words.compile is True:
+                return self.try_compiled(net, given)
+            return call(net, given)
 
     def try_compiled(self, net: nn.Module, batch: dict[str, Tensor]) -> Any:
         """The first call of a compiled net."""
@@ -75,6 +79,53 @@ class Pace:
             raise fail("NS614", f"{type(error).__name__}: {why}") from error
         self.compiled[net] = made
         return answer
+
+    def waits(self, net: nn.Module) -> bool:
+        """Whether it is still to be measured how this net runs."""
+        return self.words.compile == "auto" and net not in self.chosen
+
+    def choose(self, net: Any, batch: Mapping[str, Tensor], left: int, trial: Trial | str) -> Choice:
+        """Choose by measuring steps on a batch, or as the run chose that goes on. left: the steps of
+        this net that are to come; trial: what for there is none.
+        """
+        if isinstance(trial, str):
+            choice = Choice(False, trial)
+        else:
+            choice = self.measure(net, batch, left, trial)
+        self.chosen[net] = choice.compiled
+        if not choice.compiled:
+            self.compiled.pop(net, None)
+        return choice
+
+    def measure(self, net: Any, batch: Mapping[str, Tensor], left: int, trial: Trial) -> Choice:
+        made: list[Callable[..., Any]] = []
+
+        def step() -> None:
+            self.run(net, batch)
+            torch.autograd.backward(self.scale_loss(net.total_loss))
+            for tensor in net.parameters():
+                tensor.grad = None
+
+        def step_plainly() -> None:
+            self.compiled.pop(net, None)
+            step()
+
+        def step_compiled() -> None:
+            if not made:  # loads the compiler, which takes a second
+                made.append(torch.compile(net))
+            self.compiled[net] = made[0]
+            step()
+
+        with hold_still(net, self.device):
+            if net not in self.chosen_before:
+                choice = trial.choose(step_plainly, step_compiled, left)
+            elif self.chosen_before[net]:
+                choice = trial.repeat(step_compiled)
+            else:
+                choice = Choice(False, "as before")
+        if choice.compiled:
+            self.compiled[net] = made[0]
+        return choice
 
     def arrange(self, tensor: Tensor) -> Tensor:
         """A tensor of the batch in the layout of the net."""
@@ -101,12 +152,17 @@ class Pace:
 
     def state(self) -> dict[str, Any]:
         """What a snapshot keeps."""
-        if self.scale is None:
-            return {}
-        return {"loss_scale": self.scale.value, "without_overflow": self.scale.count}
+        kept: dict[str, Any] = {}
+        if self.chosen:
+            kept["compiled"] = [self.chosen.get(net) for net in self.nets]
+        if self.scale is not None:
+            kept |= {"loss_scale": self.scale.value, "without_overflow": self.scale.count}
+        return kept
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave; a run that was without begins anew."""
+        before = zip(self.nets, state.get("compiled", ()), strict=False)
+        self.chosen_before = {net: chosen for net, chosen in before if chosen is not None}
         if self.scale is not None:
             self.scale.value = float(state.get("loss_scale", FIRST_SCALE))
             self.scale.count = int(state.get("without_overflow", 0))

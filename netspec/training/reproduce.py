@@ -15,7 +15,7 @@ from netspec.read_options import PLAIN, Reading
 from netspec.training.device import find_device
 from netspec.training.job import TrainingResult
 from netspec.training.progress import Reporter
-from netspec.training.run.checkpoint import SOLVER, read_place
+from netspec.training.run.checkpoint import SOLVER, read_more
 from netspec.training.run.folder import program_of, read_record, record_of
 from netspec.training.run.named_run import make_run
 from netspec.training.run.weights import WEIGHTS, read_tensors
@@ -48,15 +48,16 @@ def reproduce(
     """
     record = read_record(run)
     check_repeatable(run, record)
+    more = read_more(run / SOLVER)
     program = program_of(run, record, reading)
     place = find_device(device)
     found = tuple(compare_environments(run, record, record_of(program, 0, str(place), "")))
     made = session(program, place, seed=record["seed"], facts=read_facts(run))
-    made.job.train_batches.load_state(read_place(run / SOLVER))
+    made.job.train_batches.load_state(more["data"])
     made.job.train_batches.close()
     if folder is None:
         folder = make_run(program.name)
-    settings = (*record["settings"], f"train.solver.random_seed={record['seed']}")
+    settings = (*record["settings"], f"train.solver.random_seed={record['seed']}", *repeat_choice(run, more))
     again = program_of(run, {**record, "settings": settings}, reading)
     result = train_program(
         again, folder, device=device, progress=progress, reproducible=bool(record.get("reproducible"))
@@ -83,6 +84,18 @@ def check_repeatable(run: Path, record: Mapping[str, Any]) -> None:
     for reason, holds in reasons.items():
         if holds:
             raise fail("NS637", reason, path=str(run))
+
+
+def repeat_choice(run: Path, more: Mapping[str, Any]) -> tuple[str, ...]:
+    """A setting for what `compile: auto` chose by time, which the next time may not. NS637: it chose
+    this for one player and that for another.
+    """
+    chosen = {each for each in more.get("pace", {}).get("compiled", ()) if each is not None}
+    if len(chosen) > 1:
+        raise fail(
+            "NS637", "compile: auto compiled the nets of some players and not of others", path=str(run)
+        )
+    return tuple(f"train.compile={str(each).lower()}" for each in chosen)
 
 
 def compare_environments(

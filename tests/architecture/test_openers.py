@@ -32,6 +32,7 @@ ALLOWED = {
     "reference/zoo_page.py read_text": OWN,
     "cli/__init__.py os.open": "the null device, in place of a closed pipe",
     "cli/fix.py write_bytes": DRAFTS,
+    "training/compiling.py read_text": "what the system tells of processes",
     "training/run/log.py write_text": DRAFTS,
     "training/run/tensor_file.py save_file": DRAFTS,
     "importers/weights.py open": DRAFTS,

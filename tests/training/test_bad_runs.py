@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.training.device import find_device
 from netspec.training.loop import train
-from netspec.training.run.checkpoint import read_place
+from netspec.training.run.checkpoint import read_more
 from netspec.training.run.folder import read_record
 from netspec.training.run.log import Log
 from netspec.training.run.named_run import find_run
@@ -404,7 +404,7 @@ def test_a_net_s_name_is_one_part_of_a_path(name: str, folder: str, tmp_path: Pa
 def test_a_solver_file_that_says_something_else_repeats_nothing(damage: dict[str, object], run: Path) -> None:
     """Whole by its checksum, or another program's."""
     tensors, facts = read_tensors(run / "solver.safetensors")
-    assert read_place(run / "solver.safetensors") == facts["more"]["data"]
+    assert read_more(run / "solver.safetensors") == facts["more"]
     write_tensors(run / "solver.safetensors", tensors, facts | damage if damage else {})
     with pytest.raises(SpecError, match="NS674"):
-        read_place(run / "solver.safetensors")
+        read_more(run / "solver.safetensors")

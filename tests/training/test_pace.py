@@ -1,6 +1,12 @@
 """How a net runs in training: precision, memory layout, torch.compile. What is trained stays the same."""
 
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +18,13 @@ from netspec import driver
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.pace import PaceWords
 from netspec.source import Source
+from netspec.training import compiling
+from netspec.training.compiling import Choice, Trial
 from netspec.training.pace import LossScale, Pace, check_precision
+from netspec.training.reproduce import reproduce
 from netspec.training.run.weights import read_tensors
+from netspec.training.session import train_program
+from netspec.training.world import ALONE
 
 pytestmark = pytest.mark.torch
 
@@ -53,9 +64,10 @@ def apart(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> float:
     return max(float(((t - two[name]).abs() / t.abs().max().clamp(min=1)).max()) for name, t in one.items())
 
 
-def logged(run: Path) -> dict[str, Any]:
+def logged(run: Path, word: str = "layout") -> dict[str, Any]:
+    """The line that says how the net runs, with a word of it."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return next((line for line in lines if line["phase"] == "pace"), {})
+    return next((line for line in lines if line["phase"] == "pace" and word in line), {})
 
 
 def test_channels_last_trains_the_same(tmp_path: Path) -> None:
@@ -136,6 +148,182 @@ def test_the_compiled_net_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch, "compile", lambda net: lambda **batch: calls.append(1) or net(**batch))
     assert apart(trained(tmp_path / "a", compile="true"), trained(tmp_path / "b")) == 0
     assert len(calls) == 4
+
+
+def tried(plain: float, compiled: float | Callable[[], Any], left: int, stopped: bool = False) -> Choice:
+    """Numbers are seconds of a step, which no step takes here."""
+    trial = Trial(ALONE, torch.device("cpu"), lambda: stopped)
+    spent = 0.0
+
+    def step(which: float | Callable[[], Any]) -> None:
+        nonlocal spent
+        if callable(which):
+            which()
+        else:
+            spent = which
+
+    def spend(step: Callable[[], None]) -> float:
+        step()
+        return spent
+
+    trial.time = spend  # type: ignore[method-assign]
+    return trial.choose(lambda: step(plain), lambda: step(compiled), left)
+
+
+def fail_to_compile() -> None:
+    raise RuntimeError("no C++ compiler\nand much more")
+
+
+@pytest.mark.parametrize(
+    ("plain", "compiled", "left", "chosen", "why"),
+    [
+        (0.4, 0.38, 1000, True, "a step takes 0.38 s compiled, 0.4 s as it is, after 0"),
+        (0.4, 0.6, 1000, False, "a step takes 0.6 s compiled, 0.4 s as it is, after 0"),
+        (0.4, 0.39, 1000, False, "a step takes 0.39 s compiled, 0.4 s as it is, after 0"),
+        (0.4, fail_to_compile, 1000, False, "RuntimeError: no C++ compiler; 1000 steps of 0.4 s as it is are left"),
+        (0.4, pytest.fail, 99, False, "99 steps are left: measuring pays from 100 on"),
+        (
+            *(0.4, pytest.fail, 249, False),
+            "249 steps of 0.4 s are left, 1e+02 s: trying may take a tenth of that, 10 s, and a compiler takes 10 s or more",
+        ),
+        (0.4, 0.3, 250, True, "a step takes 0.3 s compiled"),
+    ],
+    ids=["pays", "costs", "hardly differs", "fails", "few steps", "short", "just long enough"],
+)  # fmt: skip
+def test_what_pays_is_measured(plain: float, compiled: Any, left: int, chosen: bool, why: str) -> None:
+    """Nothing is compiled to find out that a training is short."""
+    choice = tried(plain, compiled, left)
+    assert choice.compiled is chosen and choice.why.startswith(why), choice.why
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_a_compiler_has_a_tenth_of_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "LEAST", 0.1)
+    begin = time.perf_counter()
+    choice = tried(0.004, lambda: time.sleep(10), 1000)
+    assert choice == Choice(
+        False,
+        "the compiler was not done after 0.4 s, which it may take; 1000 steps of 0.004 s as it is are left",
+    )
+    assert 0.4 < time.perf_counter() - begin < 9
+    monkeypatch.setattr(compiling, "LONGEST", 0.2)
+    assert "not done after 0.2 s" in tried(9, lambda: time.sleep(10), 1000).why
+
+
+def test_a_compiler_ends_where_the_training_is_to_stop() -> None:
+    begin = time.perf_counter()
+    assert not tried(1, lambda: time.sleep(5), 10**6, stopped=True).compiled
+    assert time.perf_counter() - begin < 4
+
+
+def test_outside_the_main_thread_nothing_is_compiled() -> None:
+    others: list[Choice] = []
+    thread = threading.Thread(target=lambda: others.append(tried(1, pytest.fail, 10**6)))
+    thread.start()
+    thread.join()
+    assert others == [Choice(False, "the time of a compiler can be bounded in the main thread alone")]
+
+
+def test_a_compiler_that_swallows_its_end_is_ended() -> None:
+    """As code does that tidies up."""
+    rounds = []
+
+    def deaf() -> None:
+        try:
+            time.sleep(10)
+        except BaseException:
+            rounds.append(1)
+        time.sleep(10)
+
+    signal.setitimer(signal.ITIMER_REAL, 100)  # of whoever else waits
+    try:
+        fault = Trial(ALONE, torch.device("cpu"), lambda: False).bound(deaf, 0.1)
+        assert rounds == [1] and "not done after 0.1 s" in fault
+        assert 80 < signal.getitimer(signal.ITIMER_REAL)[0] < 100
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
+def test_processes_of_a_compiler_end_with_it(tmp_path: Path) -> None:
+    """g++ starts the compiler proper, which outlives it; what ran before goes on."""
+    words = ["sh", "-c", f"sleep 10 & echo $! > {tmp_path / 'pid'}; wait"]
+    with subprocess.Popen(["sleep", "20"]) as other:
+        Trial(ALONE, torch.device("cpu"), lambda: False).bound(lambda: subprocess.run(words, check=True), 0.5)
+        inner = int((tmp_path / "pid").read_text())
+        end = time.monotonic() + 3
+        while inner in running() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert inner not in running() and other.poll() is None
+        other.kill()
+
+
+def test_steps_leave_nothing_behind() -> None:
+    net: Any = torch.nn.BatchNorm1d(2)
+    weight, mean, net.state = net.weight, net.running_mean, None
+    weight.grad = gradient = torch.ones(2)
+    with compiling.hold_still(net, torch.device("cpu")):
+        assert weight.grad is None
+        net(torch.rand(5, 2)).sum().backward()
+        net.state, net.more, net.running_mean = 1, 2, torch.ones(2)
+    assert net.weight.grad is gradient and gradient.tolist() == [1, 1]
+    assert net.running_mean is mean and mean.tolist() == [0, 0] and int(net.num_batches_tracked) == 0
+    assert net.state is None and not hasattr(net, "more")
+
+
+def running() -> set[int]:
+    """Processes that run; one that has ended and waits to be fetched does not."""
+    paths = Path("/proc").glob("[0-9]*/stat")
+    found = {int(p.parent.name): p.read_text().rpartition(")")[2].split()[0] for p in paths if p.exists()}
+    return {number for number, state in found.items() if state != "Z"}
+
+
+@pytest.fixture
+def tried_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """`compile: auto` measures from the second step on; what is compiled is the net as it is."""
+    calls: list[int] = []
+    monkeypatch.setattr(compiling, "LEAST", 0)
+    monkeypatch.setattr(compiling, "FEW", 2)
+    monkeypatch.setattr(compiling, "SHARE", 0.001)
+    monkeypatch.setattr(torch, "compile", lambda net: lambda **batch: calls.append(1) or net(**batch))
+    return calls
+
+
+@pytest.mark.parametrize("worth", [100, 0], ids=["compiled", "as it is"])
+def test_measuring_leaves_nothing_behind(
+    worth: float, tmp_path: Path, tried_at_once: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statistics of BatchNorm, draws of Dropout and gradients are what they were: the weights are, to the bit.
+    A run that goes on, or is made again, does as was chosen and measures nothing.
+    """
+    monkeypatch.setattr(compiling, "WORTH", worth)
+    drop = "  - {name: drop, type: Dropout}\n  - {name: ip,"
+    monkeypatch.setitem(globals(), "SPEC", SPEC.replace("  - {name: ip,", drop))
+    plain = trained(tmp_path / "plain")
+    auto = trained(tmp_path / "auto", compile="auto")
+    assert apart(auto, plain) == 0
+    assert len(tried_at_once) == 3 + 5 + (4 if worth else 0)
+    told = logged(tmp_path / "auto", "why")
+    assert told["compile"] is bool(worth) and "a step takes" in told["why"]
+
+    trained(tmp_path / "part", iterations=2, compile="auto")
+    monkeypatch.setattr(compiling, "WORTH", 100 - worth)
+    tried_at_once.clear()
+    assert apart(trained(tmp_path / "part", resume=True), plain) == 0
+    assert len(tried_at_once) == (3 + 2 if worth else 0)
+    tried_at_once.clear()
+    again = reproduce(tmp_path / "auto", tmp_path / "again")
+    assert again.before == again.now and len(tried_at_once) == (4 if worth else 0)
+
+
+def test_bits_that_are_to_be_the_same_are_not_chosen_by_time(
+    tmp_path: Path, tried_at_once: list[int]
+) -> None:
+    spec = tmp_path / "small.yaml"
+    spec.write_text(SPEC.replace("train:\n", "train:\n  compile: auto\n"), encoding="utf-8")
+    train_program(driver.load(str(spec)), tmp_path / "run", device="cpu", reproducible=True)
+    assert "bits are to be the same" in logged(tmp_path / "run", "why")["why"]
+    assert tried_at_once == []
 
 
 def test_the_scale_of_the_loss_falls_and_grows() -> None:

@@ -2,8 +2,9 @@
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Layout", "PaceWords", "Precision"]
+__all__ = ["Compile", "Layout", "PaceWords", "Precision"]
 
+Compile = bool | Literal["auto"]
 Layout = Literal["contiguous", "channels_last", "auto"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
@@ -12,5 +13,5 @@ class PaceWords(NamedTuple):
     """`train.layout`, `train.compile`, `train.precision`."""
 
     layout: Layout = "contiguous"
-    compile: bool = False
+    compile: Compile = False
     precision: Precision = "fp32"

@@ -5,7 +5,7 @@ augment. Knows no torch and no numpy.
 from typing import Any, Literal
 
 from netspec.record import Record, param
-from netspec.resolve.sections.pace import Layout, PaceWords, Precision
+from netspec.resolve.sections.pace import Compile, Layout, PaceWords, Precision
 from netspec.resolve.sections.recipes import (
     AverageSection,
     PretrainSection,
@@ -455,9 +455,12 @@ class TrainSection(Record):
             " convolutions over planes on a CPU, or on a GPU in less than fp32"
         ),
     )
-    compile: bool = param(
+    compile: Compile = param(
         default=False,
-        doc="let torch.compile make machine code of the net first, which takes a minute",
+        doc=(
+            "let torch.compile make machine code of the net first, which takes a minute; auto: where steps of"
+            " this training are measured to be faster so, and enough are left to pay for it"
+        ),
     )
     precision: Precision = param(
         default="fp32",

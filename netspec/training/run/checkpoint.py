@@ -27,7 +27,7 @@ from netspec.training.run.weights import WEIGHTS, Facts, fit, forget_parts, put,
 from netspec.training.shards import LIVE, Together
 from netspec.training.world import ALONE, World
 
-__all__ = ["SOLVER", "Checkpoint", "read_place"]
+__all__ = ["SOLVER", "Checkpoint", "read_more"]
 
 SOLVER = "solver.safetensors"
 PENDING = "weights.next.safetensors"
@@ -264,12 +264,14 @@ class Checkpoint:
         return self.team.device
 
 
-def read_place(path: Path) -> Mapping[str, Any]:
-    """Where in the data a snapshot's solver file stood. NS674: it is damaged."""
+def read_more(path: Path) -> Mapping[str, Any]:
+    """What a snapshot's solver file says beside the solver: where in the data it stood, how the net
+    ran. NS674: it is damaged.
+    """
     facts = read_tensors(path, [path.parent])[1]
     check_solver(facts, path)
-    place: Mapping[str, Any] = facts["more"]["data"]
-    return place
+    more: Mapping[str, Any] = facts["more"]
+    return more
 
 
 def check_solver(facts: Facts, path: Path) -> None:
@@ -300,6 +302,7 @@ def check_facts(facts: Facts) -> None:
     check_place(member(more, "data", dict))
     losses, best = member(more, "losses", dict), member(more, "best", dict)
     member(more, "observers", dict, missing={})  # snapshots of before 2026-12 hold none
+    check_pace(member(more, "pace", dict, missing={}))
     for name in best:
         member(best, name, float, int)
     if best:
@@ -307,6 +310,15 @@ def check_facts(facts: Facts) -> None:
     for name in losses:
         if not all(type(each) in (int, float) for each in member(losses, name, list)):
             raise JsonError(f"losses of {name:.80} must be numbers")
+
+
+def check_pace(state: Mapping[str, Any]) -> None:
+    """Raises JsonError where how a net ran is not what the pace's `state` gives."""
+    for key in state:
+        if key != "compiled":
+            member(state, key, float, int)
+        elif not all(each in (True, False, None) for each in member(state, key, list)):
+            raise JsonError("compiled must be true, false or null for each net")
 
 
 def check_place(state: Mapping[str, Any]) -> None:
