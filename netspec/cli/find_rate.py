@@ -22,8 +22,12 @@ def run_find_rate(spec: str, device: str, reading: "Reading", words: Any) -> int
     """Find a rate and tell it; the exit code."""
     from netspec.cli.start import read_start
     from netspec.recipes.find_rate import find_rate
+    from netspec.training.interrupt import exit_code_of
 
     found = find_rate(spec, reading, device=device, weights=read_start(words))
+    if found.signal is not None:
+        click.echo("interrupted: there is no rate to suggest", err=True)
+        return exit_code_of(found.signal)
     if words["as_json"]:
         import json
 

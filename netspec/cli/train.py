@@ -174,7 +174,11 @@ def command(
         return run_fit(spec, words["fit"], device, reading, words["as_json"])
     if words["processes"] > 1:
         from netspec.training.launch import launch
+        from netspec.training.run.named_run import reread
+        from netspec.training.sharing import check_launch
 
+        _, program = reread(spec, Path(folder) if folder else None, resume, reading)
+        check_launch(program, words["processes"])
         return launch(without_processes(sys.argv[1:]), words["processes"], words["max_restarts"])
     if words["reproduce"]:
         return make_again(spec, folder, device, quiet, reading)

@@ -307,6 +307,7 @@ CODES: dict[str, Code] = {
     "NS755": Code("the run's log is damaged"),
     "NS756": Code("it cannot be written as that"),
     "NS757": Code("no such class or unit"),
+    "NS781": Code("a training that changes nothing", "warning"),
     "NS780": Code("the same net twice in a bag", "warning"),
     "NS770": Code("weights that cannot be spread over processes"),
     "NS790": Code("values that are no numbers"),

@@ -16,6 +16,8 @@ number of seven digits.
 """
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 34, 40
 ROW = 18
+NARROW = 1e-12
+"""What a range has at least of its greatest number: below that, floats cannot hold its ticks apart."""
 
 
 def line_chart(
@@ -101,11 +103,14 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 
     >>> ticks(0, 0.93)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    >>> ticks(2e-30, 9e-30)
+    [2e-30, 4e-30, 6e-30, 8e-30, 1e-29]
     """
-    if not high > low:
+    if not high > low + NARROW * max(abs(low), abs(high)):
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
-    rough = (high - low) / most
-    size = 10 ** math.floor(math.log10(rough))
+    rough = high / most - low / most
+    power = math.floor(math.log10(rough))
+    size = 10.0**power
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    return [round(i * step, 3 - power) for i in range(first, last + 1)]

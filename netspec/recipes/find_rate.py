@@ -41,10 +41,13 @@ class Trial(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The trials, up to where the loss grew out of hand; the suggestion."""
+    """The trials, up to where the loss grew out of hand; the suggestion. signal: of the one that
+    asked for the stop, which leaves neither.
+    """
 
     trials: tuple[Trial, ...]
     rate: float
+    signal: int | None = None
 
 
 def find_rate(spec: str, reading: Reading, *, device: str = "auto", weights: Start | None = None) -> Found:
@@ -56,10 +59,13 @@ def find_rate(spec: str, reading: Reading, *, device: str = "auto", weights: Sta
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         try:
-            train_program(short, run, device=device, weights=weights)
+            signal = train_program(short, run, device=device, weights=weights).signal
         except SpecError as error:
             if error.diagnostics[0].code != DIVERGED:
                 raise
+            signal = None
+        if signal is not None:
+            return Found((), 0.0, signal)
         trials = read_trials(run)
     return Found(trials, suggest(trials))
 

@@ -24,11 +24,11 @@ __all__ = ["LEAST", "LONGEST", "Choice", "Trial", "hold_still"]
 FEW = 100
 """Steps; where fewer are left, measuring itself costs more than the tenth that trying may."""
 LEAST = 10.0
-"""Seconds that torch.compile takes for a net of a few layers, measured: 14 for LeNet on one core."""
+"""Seconds that torch.compile takes for a net of a few layers: 14 for LeNet on one core."""
 LONGEST = 600.0
 """Seconds after which no compiler is waited for, however long the training."""
 SHARE = 10
-"""The part of the time that is left which trying may take: what a compiled net gains is mostly more."""
+"""Which part of the time that is left trying may take: what is gained is mostly more."""
 TURNS = 5
 """Pairs of steps that are compared."""
 WORTH = 0.97
@@ -72,8 +72,8 @@ class Trial:
         if most < LEAST:
             return Choice(
                 False,
-                f"{left} steps of {took:.2g} s are left, {left * took:.2g} s: trying may take a tenth of that,"
-                f" {most:.2g} s, and a compiler takes {LEAST:g} s or more",
+                f"{left} steps of {took:.2g} s are left, {left * took:.2g} s: trying may take a tenth"
+                f" of that, {most:.2g} s, and a compiler takes {LEAST:g} s or more",
             )
         return self.compare(plain, compiled, left, took, most)
 
@@ -94,8 +94,8 @@ class Trial:
             return Choice(False, f"{what}; {left} steps of {took:.2g} s as it is are left")
         one, two = self.world.mean([statistics.median(side) for side in zip(*times, strict=True)])
         pays = two <= WORTH * one
-        told = f"a step takes {two:.3g} s compiled, {one:.3g} s as it is, after {made:.1f} s of compiling"
-        return Choice(pays, told)
+        told = f"a step takes {two:.3g} s compiled, {one:.3g} s as it is"
+        return Choice(pays, f"{told}, after {made:.1f} s of compiling")
 
     def repeat(self, compiled: Step) -> Choice:
         """What was chosen before is done again: compiled, where the compiler still works."""
@@ -175,7 +175,7 @@ def hold_still(net: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def within(seconds: float, stopped: Callable[[], bool], before: Callable[[], None]) -> Iterator[None]:
+def within(seconds: float, stopped: Callable[[], bool], before: Step) -> Iterator[None]:
     """The block ends with OutOfTime after so many seconds, or when the training was asked to stop:
     at every tick anew, since code that tidies up may swallow one. before: what is done first.
     """
@@ -194,7 +194,8 @@ def within(seconds: float, stopped: Callable[[], bool], before: Callable[[], Non
         finally:
             done = True
     finally:
-        signal.setitimer(signal.ITIMER_REAL, wait and max(0.001, wait - time.monotonic() + begin), again)
+        rest = wait and max(0.001, wait - time.monotonic() + begin)
+        signal.setitimer(signal.ITIMER_REAL, rest, again)
         signal.signal(signal.SIGALRM, handler)
 
 

@@ -15,7 +15,7 @@ from netspec.diagnostics.words import list_briefly
 from netspec.training.optim.solver import ParameterSpec
 from netspec.training.world import World
 
-__all__ = ["LISTED", "Idle", "all_finite", "first_not_finite", "judge_first_loss", "layer_name"]
+__all__ = ["LISTED", "Idle", "Still", "all_finite", "first_not_finite", "judge_first_loss", "layer_name"]
 
 LISTED = 4
 """Layers that a message names."""
@@ -92,6 +92,39 @@ class Idle:
             else f"{name} is constant over all samples"
             for name, value in self.first.items()
         )
+
+
+class Still:
+    """Whether the first iterations move any weight at all. What they were is kept of a few values
+    of each: an update that reaches none of them is below what float32 can add.
+    """
+
+    AFTER = 10
+    KEPT = 1000
+    LEAST = 1e-12
+    """What a bias of 0 may move by and stay 0 for what it is added to."""
+
+    def __init__(self, parameters: Sequence[ParameterSpec]) -> None:
+        self.trained = [each.tensor for each in parameters if each.trained]
+        self.before = [self.pick(tensor).clone() for tensor in self.trained]
+
+    def pick(self, tensor: Tensor) -> Tensor:
+        return tensor.detach().reshape(-1)[: self.KEPT]
+
+    def findings(self, world: World, count: int, rate: float, run: str) -> tuple[Diagnostic, ...]:
+        """NS781, or nothing. count: iterations since; rate: that of the last one."""
+        pairs = zip(self.before, self.trained, strict=True)
+        changes = [(before - self.pick(tensor)).abs() for before, tensor in pairs]
+        moved = any(bool((change > self.LEAST).any()) for change in changes)
+        self.before = []
+        # every process comes here, whatever its rows do
+        if world.agree(int(moved)) != (0,):
+            return ()
+        gradients = [tensor.grad for tensor in self.trained if tensor.grad is not None]
+        most = max((float(each.abs().max()) for each in gradients if each.numel()), default=0.0)
+        fact = f"{count} iterations have changed none of its {len(self.trained)} weights and biases"
+        note = f"the learning rate is {rate:.3g}, the largest gradient, clipped, {most:.3g}"
+        return (Diagnostic("NS781", fact, path=run, notes=(note,)),)
 
 
 def judge_first_loss(

@@ -22,6 +22,7 @@ from netspec.training.device import exact_float32, find_device, move, to_device
 from netspec.training.divergence import (
     LISTED,
     Idle,
+    Still,
     all_finite,
     first_not_finite,
     judge_first_loss,
@@ -205,6 +206,7 @@ class Training:
         if told := self.pace.describe():
             self.log.write({"phase": "pace", "iteration": self.team.iteration, **told})
             self.reporter.say(", ".join(f"{word} {value}" for word, value in told.items()))
+        self.still = Still(self.spread.parts)
         self.reporter.begin(self.team.iteration, self.max_iter)
         self.position, self.since = self.job.train_batches.position, time.perf_counter()
 
@@ -226,6 +228,11 @@ class Training:
             batch = self.team.learners[0].batch
             found = judge_first_loss(float(self.last), self.job.guess, batch, str(self.run))
             self.unheard = tell(found, self.reporter)
+        count = i - self.begun
+        if count == min(Still.AFTER, self.max_iter - self.begun):
+            rate = max(self.team.rates(i - 1).values())
+            found = self.still.findings(self.world, count, rate, str(self.run))
+            self.unheard = (*self.unheard, *tell(found, self.reporter))
         if i % self.display == 0 or i == self.max_iter:
             self.show()
         if snapshot and i % snapshot == 0:

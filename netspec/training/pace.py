@@ -85,8 +85,8 @@ class Pace:
         return self.words.compile == "auto" and net not in self.chosen
 
     def choose(self, net: Any, batch: Mapping[str, Tensor], left: int, trial: Trial | str) -> Choice:
-        """Choose by measuring steps on a batch, or as the run chose that goes on. left: the steps of
-        this net that are to come; trial: what for there is none.
+        """Choose by measuring steps on a batch, or as the run chose that goes on. left: the steps
+        of this net that are to come; trial: what it is measured in, or why it is not.
         """
         if isinstance(trial, str):
             choice = Choice(False, trial)

@@ -57,7 +57,8 @@ def reproduce(
     made.job.train_batches.close()
     if folder is None:
         folder = make_run(program.name)
-    settings = (*record["settings"], f"train.solver.random_seed={record['seed']}", *repeat_choice(run, more))
+    seed = f"train.solver.random_seed={record['seed']}"
+    settings = (*record["settings"], seed, *repeat_choice(run, more))
     again = program_of(run, {**record, "settings": settings}, reading)
     result = train_program(
         again, folder, device=device, progress=progress, reproducible=bool(record.get("reproducible"))
@@ -87,14 +88,13 @@ def check_repeatable(run: Path, record: Mapping[str, Any]) -> None:
 
 
 def repeat_choice(run: Path, more: Mapping[str, Any]) -> tuple[str, ...]:
-    """A setting for what `compile: auto` chose by time, which the next time may not. NS637: it chose
-    this for one player and that for another.
+    """A setting for what `compile: auto` chose by time, which the next time may not. NS637: it
+    chose this for one player and that for another.
     """
     chosen = {each for each in more.get("pace", {}).get("compiled", ()) if each is not None}
     if len(chosen) > 1:
-        raise fail(
-            "NS637", "compile: auto compiled the nets of some players and not of others", path=str(run)
-        )
+        fact = "compile: auto compiled the nets of some players and not of others"
+        raise fail("NS637", fact, path=str(run))
     return tuple(f"train.compile={str(each).lower()}" for each in chosen)
 
 

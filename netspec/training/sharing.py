@@ -21,9 +21,9 @@ from netspec.training.optim.solver import ParameterSpec, gradient
 from netspec.training.run.checkpoint import streams_of
 from netspec.training.sync_loss import share_counts
 from netspec.training.sync_norm import normalisers, synchronise
-from netspec.training.world import ALONE, World
+from netspec.training.world import ALONE, Seat, World
 
-__all__ = ["Sharing", "check_batch", "check_rows", "compare_worlds", "foretell_sharing"]
+__all__ = ["Sharing", "check_batch", "check_launch", "check_rows", "compare_worlds", "foretell_sharing"]
 
 
 class Sharing:
@@ -86,6 +86,11 @@ class Sharing:
 def is_gathered(tensor: Tensor) -> bool:
     """Whether a tensor is a real one that no rule moves: a statistic."""
     return tensor.is_floating_point() and not isinstance(tensor, nn.Parameter)
+
+
+def check_launch(program: driver.Program, processes: int) -> None:
+    """What so many processes would refuse, before they are started. NS605."""
+    check_batch(program, World(Seat(0, processes)))
 
 
 def check_batch(program: driver.Program, world: World) -> None:

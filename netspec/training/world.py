@@ -21,7 +21,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from netspec.diagnostics import fail
 
-__all__ = ["ALONE", "World", "joining", "launch_key", "read_seat"]
+__all__ = ["ALONE", "Seat", "World", "joining", "launch_key", "read_seat"]
 
 AT_ONCE = 1 << 22
 """Numbers that are summed in one message (16 MB): what a sum needs beside the gradients."""

@@ -1,12 +1,14 @@
 """A learning rate is suggested where the loss falls, and nothing is left of the trial."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from netspec.diagnostics import SpecError
 from netspec.recipes.find_rate import HIGHEST, LOWEST, Trial, suggest
+from netspec.training.loop import Training
 from tests.training.specs import Line, write
 
 pytestmark = pytest.mark.torch
@@ -35,3 +37,20 @@ def test_a_rate_is_found_for_the_digits_and_the_net_is_thrown_away(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.yaml"]
     assert line("train", spec, "--find-lr") == 0
     assert f"base_lr: {found['base_lr']:g} is" in line.out and max(map(len, line.out.splitlines())) <= 80
+
+
+def test_a_search_that_is_stopped_suggests_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The losses so far are no reason to say that they fall at no rate."""
+    monkeypatch.chdir(tmp_path)
+    line = Line(monkeypatch, capsys)
+    advance = Training.advance
+
+    def stopped(self: Training) -> None:
+        advance(self)
+        self.interrupt.signal = signal.SIGINT
+
+    monkeypatch.setattr(Training, "advance", stopped)
+    assert line("train", write(Path("net.yaml")), "--find-lr") == 130
+    assert "no rate to suggest" in line.err and "base_lr" not in line.out + line.err

@@ -1,6 +1,7 @@
 """What each view shows, held to what it says it is."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_sample_image
 
+from netspec.pictures.charts import line_chart, ticks
 from netspec.pictures.graphs import Box, graph_drawing
 from netspec.pictures.shapes import Line as Stroke
 from netspec.pictures.shapes import Rect
@@ -261,3 +263,25 @@ def test_lines_of_a_graph_lead_down_from_box_to_box_and_through_none() -> None:
                     np.maximum(ys[1:], ys[:-1]) > box.y
                 )
                 assert not (inside_x & inside_y).any()
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (0, 0),
+        (1e-30, 1e-30),
+        (2e-30, 9e-30),
+        (-3e-14, 4e-14),
+        (5, 5 + 4e-15),
+        (2.109689786359518e-33, 2.1096897863595188e-33),
+        (-1e30, 3e30),
+        (0.1, 0.93),
+    ],
+)
+def test_numbers_of_any_size_are_drawn(low: float, high: float) -> None:
+    """A rate of 1e-30, a loss that has all but ended: a few ticks hold them, each above the one before."""
+    found = ticks(low, high)
+    assert 2 <= len(found) <= 9 and all(a < b for a, b in pairwise(found))
+    rounding = 1e-9 * (found[-1] - found[0])
+    assert found[0] <= low + rounding and high - rounding <= found[-1]
+    assert line_chart("loss", {"loss": [(0, low), (1, high)]}, "iteration").shapes

@@ -362,6 +362,26 @@ def test_weights_that_no_longer_learn(tmp_path: Path, net: type[TinyNet], count:
     assert not dead or "for ip1" in result.findings[0].fact
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"clip_gradients": 0.0}, "the largest gradient, clipped, 0"),
+        ({"clip_gradients": 1e-30}, "the learning rate is 0.0469, the largest gradient, clipped, "),
+        ({"base_lr": 1e-30}, "the learning rate is 9.37e-31, the largest"),
+        ({"base_lr": 1e-9}, ""),
+        ({"clip_gradients": 1e-4}, ""),
+    ],
+    ids=str,
+)
+def test_a_training_that_changes_nothing(tmp_path: Path, more: Any, told: str) -> None:
+    made = job(words(max_iter=10, test_interval=0, weight_decay=0, **more))
+    findings = train(made, tmp_path / "run", device="cpu").findings
+    assert [found.code for found in findings] == ["NS781"] * bool(told)
+    if told:
+        assert findings[0].fact == "10 iterations have changed none of its 5 weights and biases"
+        assert told in findings[0].notes[0]
+
+
 RECORD = {"root": "/", "spec": "s.yaml", "settings": [], "stages": [], "level": 0, "seed": 1}
 
 
@@ -408,3 +428,11 @@ def test_a_solver_file_that_says_something_else_repeats_nothing(damage: dict[str
     write_tensors(run / "solver.safetensors", tensors, facts | damage if damage else {})
     with pytest.raises(SpecError, match="NS674"):
         read_more(run / "solver.safetensors")
+
+
+@pytest.mark.parametrize("pace", [{"compiled": 3}, {"compiled": ["yes"]}, {"loss_scale": "x"}], ids=str)
+def test_how_a_net_ran_is_what_a_snapshot_says(pace: dict[str, object], run: Path) -> None:
+    tensors, facts = read_tensors(run / "solver.safetensors")
+    more = facts["more"] | {"pace": pace}
+    write_tensors(run / "solver.safetensors", tensors, facts | {"more": more})
+    assert [found.code for found in failure(run)] == ["NS674"]

@@ -32,7 +32,7 @@ from netspec.training.sharding import check_shard
 from netspec.training.sharing import check_batch, check_rows
 from netspec.training.world import Seat, World, launch_key, read_seat
 from tests.children import Child
-from tests.training.specs import program
+from tests.training.specs import Line, program, write
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
@@ -303,6 +303,18 @@ def test_of_processes_that_ended_one_thing_is_told(codes: dict[int, int], code: 
 def test_words_of_the_launch_are_not_handed_on() -> None:
     words = ["train", "a.yaml", "--processes", "2", "--run", "r", "--max-restarts=3", "--quiet"]
     assert without_processes(words) == ["train", "a.yaml", "--run", "r", "--quiet"]
+
+
+def test_what_all_processes_would_refuse_is_told_before_they_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hundred of them take minutes to start."""
+    monkeypatch.setattr("netspec.training.launch.launch", lambda *words: 77)
+    line = Line(monkeypatch, capsys)
+    spec = write(tmp_path / "net.yaml")
+    assert line("train", spec, "--processes", "100", "--run", tmp_path / "run") == 1
+    assert "NS605" in line.err and "32 % 100 = 32" in line.err
+    assert line("train", spec, "--processes", "2", "--run", tmp_path / "run") == 77
 
 
 def test_two_trainings_of_one_second_have_their_own_folders(
