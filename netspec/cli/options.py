@@ -1,5 +1,6 @@
 """Options that several commands share, and how they become a Program."""
 
+import math
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import click
 
 __all__ = [
     "FORMATS",
+    "Number",
     "code_option",
     "device_option",
     "format_option",
@@ -34,6 +36,16 @@ plugin_option = click.option(
     help="Also the types of this Python file, which runs.",
 )
 FORMATS = ("full", "concise", "json", "github", "sarif")
+
+
+class Number(click.FloatRange):
+    """A number between bounds; click's own lets `nan` through, which is beyond no bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 def phase_option(default: str = "test", text: str = "Which layers.") -> Callable[[F], F]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import device_option, spec_options
+from netspec.cli.options import Number, device_option, spec_options
 
 if TYPE_CHECKING:
     from netspec.read_options import Reading
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-SHARE = click.FloatRange(0, 1, max_open=True)
+SHARE = Number(0, 1, max_open=True)
 
 
 @click.command("prune")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import device_option, spec_options, unknown_name
+from netspec.cli.options import Number, device_option, spec_options, unknown_name
 from netspec.cli.view_words import ALL, check_words
 from netspec.diagnostics.words import count_of
 
@@ -58,9 +58,7 @@ class SeeCommand(click.Command):
 @click.option("--window", type=click.IntRange(1), help="Side of what occlusion covers.")
 @click.option("--method", metavar="WORD", help="Where a view has several.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is drawn.")
-@click.option(
-    "--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="Of sampled text."
-)
+@click.option("--temperature", type=Number(0), default=1.0, show_default=True, help="Of sampled text.")
 @click.option("--primer", default="", metavar="TEXT", help="What sampled text begins with.")
 @click.option("--diff", is_flag=True, help="With net: how SPEC and INPUT, another one, differ.")
 @click.option("--force", is_flag=True, help="Replace the folder of an earlier call.")

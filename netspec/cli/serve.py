@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from netspec.cli.options import device_option
+from netspec.cli.options import Number, device_option
 from netspec.serving.limits import Limits, bounds, size_text
 
 __all__ = ["command"]
@@ -35,7 +35,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if unit == "bytes":
             kind = Size()
         elif unit == "seconds":
-            kind = click.FloatRange(least)
+            kind = Number(least)
         option = click.option(
             f"--{bound.name.replace('_', '-')}",
             type=kind,
@@ -87,7 +87,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--drain-delay",
-    type=click.FloatRange(0),
+    type=Number(0),
     default=0.0,
     show_default=True,
     help="Seconds to say not ready, and go on, before the end.",
@@ -95,7 +95,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--control", is_flag=True, help="Let clients load and unload models.")
 @click.option(
     "--reload",
-    type=click.FloatRange(0),
+    type=Number(0),
     default=0.0,
     show_default=True,
     help="Seconds between two looks for new files of what is served; 0: none.",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import phase_option, spec_options
+from netspec.cli.options import Number, phase_option, spec_options
 from netspec.diagnostics.words import count_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ShowCommand(click.Command):
 )
 @click.option(
     "--epochs",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     help="With --training: epochs, whatever the solver says.",
 )
 @click.option(

@@ -73,8 +73,7 @@ class Lesson:
         heat, share = self.words.temperature, self.words.alpha
         p, q = (torch.log_softmax(each / heat, 1) for each in (truth, scores))
         apart = kl_div(q, p, log_target=True, reduction="none").sum(1).mean()
-        # heat**2 raises where it is too great for a float; a product is infinite, and the loss tells it
-        net.total_loss = (1 - share) * net.total_loss + share * (heat * heat) * apart
+        net.total_loss = (1 - share) * net.total_loss + share * heat**2 * apart
 
     @torch.no_grad()
     def ask(self, batch: Mapping[str, Tensor]) -> Tensor:

@@ -186,6 +186,7 @@ def test_training_of_a_spec_that_does_not_say_how_long(run: Any) -> None:
         (("--training", "--epochs", "3"), "say with --examples how many examples"),
         (("--epochs", "3", "--examples", "5"), "--epochs and --examples go with --training"),
         (("--training", "--epochs", "0", "--examples", "5"), "0.0 is not in the range x>0"),
+        (("--training", "--epochs", "nan", "--examples", "5"), "nan is not a finite number"),
     ],
 )
 def test_training_of_unknown_length_is_a_usage_error(words: tuple[str, ...], said: str) -> None:

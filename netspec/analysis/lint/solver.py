@@ -82,6 +82,13 @@ def idle_recipes(view: View) -> Iterator[Found]:
         if view.length is not None and begin > view.length:
             fact = f"{word} could act from iteration {begin} on, {why}: iterations are {view.length}"
             yield Found(None, Diagnostic("NS433", fact, section.mapping[word].span))
+    for course in courses(view.resolved, view.length):
+        begin, why = first_judged(course.words.patience, train)
+        if course.words.lr_policy == "plateau" and view.length is not None and begin > view.length:
+            fact = (
+                f"lr_policy plateau could act from iteration {begin} on, {why}: iterations are {view.length}"
+            )
+            yield Found(None, Diagnostic("NS433", fact, course.place("patience", "lr_policy")))
 
 
 def has_loss(view: View) -> bool:
@@ -93,12 +100,22 @@ def has_loss(view: View) -> bool:
 def late_recipes(train: TrainSection) -> Iterator[tuple[str, int, str]]:
     """The recipes, the iteration from which each may act, and why then."""
     if train.average is not None:
-        yield "average", train.average.start, f"its start is {train.average.start}"
+        start, every = train.average.start, train.average.every
+        if every == 1:
+            yield "average", start, f"its start is {start}"
+        else:
+            second = max(start, 1) + every
+            yield "average", second, f"where it is of two sets of weights, one in {every} from {start} on"
     if train.stop is not None:
-        # the first test only sets the mark that later ones may fail to better
-        tests = train.stop.patience + (not train.solver.test_initialization)
-        every = train.solver.test_interval
-        yield "stop", tests * every + 1, f"after {train.stop.patience} tests, one in {every}"
+        yield "stop", *first_judged(train.stop.patience, train)
+
+
+def first_judged(patience: int, train: TrainSection) -> tuple[int, str]:
+    """The iteration from which so many tests without a better value may have been made, and why."""
+    # the first test only sets the mark that later ones may fail to better
+    tests = patience + (not train.solver.test_initialization)
+    every = train.solver.test_interval
+    return tests * every + 1, f"after {patience} tests, one in {every}"
 
 
 def of_solver(course: Course) -> Iterator[Diagnostic]:

@@ -83,7 +83,13 @@ class TeacherSection(Record):
     run: str = param(doc="the folder of the run that teaches, as seen from the spec")
     weights: Literal["last", "best"] = param(default="last", doc="which of its weights")
     temperature: float = param(
-        default=4.0, gt=0, doc="what scores are divided by: above 1, classes that are near count more"
+        default=4.0,
+        ge=0.01,
+        le=100,
+        doc=(
+            "what scores are divided by: above 1, classes that are near count more; below 0.01 one counts"
+            " alone, above 100 float32 holds no differences"
+        ),
     )
     alpha: float = param(
         default=0.9, ge=0, le=1, doc="share of the teacher in the loss; the rest is that of the labels"
