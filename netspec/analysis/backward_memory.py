@@ -43,10 +43,10 @@ def backward_memory(typed: TypedGraph, sizes: Mapping[str, int]) -> int | None:
         count = evaluate(typed.types[value].size, sizes)
         if not isinstance(count, int):
             return None
-        size, made = count * BYTES.get(typed.types[value].dtype, 4), 0
-        if value.node is not None:
-            made = step[value.node]
-        if value in lasting or value.node is None:
+        # what a data layer gives is there from the beginning, as any input is: no layer that runs makes it
+        maker = step.get(value.node) if value.node is not None else None
+        size, made = count * BYTES.get(typed.types[value].dtype, 4), maker or 0
+        if value in lasting or maker is None:
             live(size, made, len(nodes))
         if value in learns:
             live(size, made, last.get(value, made))
