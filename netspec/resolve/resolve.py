@@ -27,7 +27,7 @@ from netspec.resolve.sections.spec_file import InputSection, OutputSection, Spec
 from netspec.resolve.unused_blocks import check_unused
 from netspec.resolve.wiring import NetState, build, drafts_in
 from netspec.source import Span
-from netspec.syntax.located import Located
+from netspec.syntax.located import Located, plain
 from netspec.syntax.settings import is_setting, path_of
 from netspec.syntax.spec import Entry, Spec
 from netspec.syntax.variables import FAILED
@@ -339,7 +339,7 @@ def size_of(item: Located, diagnostics: Diagnostics) -> Size | None:
             what = "a size is at least 1"
     else:
         what = "a size is a positive integer or a letter such as N"
-    diagnostics.error("NS109", f"{what}: {item.text or value} is not", item.span)
+    diagnostics.error("NS109", f"{what}: {item.text or plain(item)} is not", item.span)
     return None
 
 

@@ -6,7 +6,7 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, did_you_mean, nearest
 from netspec.source import Span
 from netspec.syntax.block_records import BlockSection, BlockUse
-from netspec.syntax.located import Located
+from netspec.syntax.located import Located, plain
 
 __all__ = [
     "OF_USES",
@@ -158,7 +158,7 @@ def yes_or_no(value: Located, what: str, diagnostics: Diagnostics) -> bool | Non
         return value.value
     from netspec.syntax.missing_dollar import dollar_note
 
-    text = repr(value.value) if value.value is not None else "empty"
+    text = repr(plain(value)) if value.value is not None else "empty"
     meant = WORDS.get(value.text.lower()) if isinstance(value.value, str) and not value.why else None
     word = str(meant).lower()
     edits = (Edit(value.span, word),) if value.span is not None else ()

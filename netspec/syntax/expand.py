@@ -297,7 +297,7 @@ class Expansion:
         repeat = body.get("repeat")
         if repeat is None:
             return None
-        value = scope.fill(repeat, self.diagnostics).value
+        value = plain(scope.fill(repeat, self.diagnostics))
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_LAYERS:
             # an expression without a value was reported itself
             if value is not None or repeat.value is None:

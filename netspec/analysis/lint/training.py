@@ -28,11 +28,14 @@ def dead(views: tuple[View, ...]) -> Iterator[Found]:
                 and not any(view.uses.get(top) for top in node.tops)
             ):
                 seen.add(node.name)
-                outputs = ", ".join(name for name, _ in view.resolved.outputs) or "the outputs"
+                named = [name for name, _ in view.resolved.outputs]
+                need = (
+                    f"{', '.join(named) or 'the outputs'} {'does' if len(named) == 1 else 'do'} not need it"
+                )
                 yield finding(
                     "NS406",
                     node,
-                    f"nothing reads {node.tops[0].name}, and {outputs} do not need it",
+                    f"nothing reads {node.tops[0].name}, and {need}",
                     "name",
                 )
 
