@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from netspec.analysis.cost import NetCost, cost
 from netspec.analysis.fingerprint import counterparts, graph_hash, node_hashes
+from netspec.analysis.provenance import show_value
 from netspec.ir.dims import Size, product
 from netspec.ir.graph import Input, Node, ParamSpec, TypedGraph, Value, WeightRef
 from netspec.ir.types import show_shape
-from netspec.record import as_written
 
 __all__ = ["Change", "Move", "changes", "moves", "totals", "untold"]
 
@@ -157,7 +157,7 @@ def facts_of_input(a: TypedGraph, b: TypedGraph, old: Input, new: Input) -> Iter
     before, after = a.types[old.value], b.types[new.value]
     if before != after:
         yield (f"{before} -> {after}" if before.shape != after.shape else f"{before.dtype} -> {after.dtype}")
-    contracts = [as_written(i.contract) if i.contract is not None else "none" for i in (old, new)]
+    contracts = [show_value(i.contract) if i.contract is not None else "none" for i in (old, new)]
     if contracts[0] != contracts[1]:
         yield f"image {contracts[0]} -> {contracts[1]}"
     if old.node is not None and new.node is not None:
@@ -196,7 +196,7 @@ def facts_of_layer(old: Node, new: Node) -> Iterator[str]:
         for name in new.layer.params:
             before, after = old.layer.__dict__[name], new.layer.__dict__[name]
             if before != after and spread(before) != spread(after):
-                yield f"{name} {describe_value(before)} -> {describe_value(after)}"
+                yield f"{name} {show_value(before)} -> {show_value(after)}"
 
 
 def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]) -> Iterator[str]:
@@ -239,13 +239,6 @@ def spread(value: Any) -> Any:
     if isinstance(value, tuple) and value and all(v == value[0] for v in value):
         return value[0]
     return value
-
-
-def describe_value(value: Any) -> str:
-    written = as_written(value)
-    if isinstance(written, bool):
-        return str(written).lower()
-    return str(written)
 
 
 def origin(value: Value, pairs: dict[Node, Node]) -> tuple[Any, ...]:
