@@ -347,8 +347,9 @@ class Results:
         self.found = {tuple(each["key"]): each for each in listed}
 
     def forget(self, verdict: str) -> None:
-        """Have those of a verdict asked again."""
+        """Have those of a verdict asked again: by the file, too, which is read anew on the way."""
         self.found = {key: each for key, each in self.found.items() if each["verdict"] != verdict}
+        self.write()
 
     def of(self, mutant: Mutant) -> dict[str, Any] | None:
         return self.found.get(mutant.key)
@@ -362,6 +363,9 @@ class Results:
             "by": by,
             "seconds": round(seconds, 1),
         }
+        self.write()
+
+    def write(self) -> None:
         draft = self.path.with_suffix(".draft")
         draft.write_text(json.dumps(list(self.found.values()), indent=1))
         draft.rename(self.path)

@@ -70,7 +70,7 @@ def all_named(entries: tuple[Entry, ...], diagnostics: Diagnostics) -> bool:
     unnamed = [each for each in entries if each.body.mapping["name"].span is each.body.span is not None]
     for second in unnamed[1:]:
         type_ = second.body.get("type")
-        word = type_.text if type_ is not None else "TYPE"
+        word = (type_ is not None and type_.text) or "TYPE"
         fact = f"{len(unnamed)} entries of train.loss have no name, and are all called loss"
         note = f"`{{name: {word.lower()}, type: {word}}}` gives it one of its own"
         first = unnamed[0].body.span

@@ -302,7 +302,7 @@ class Expansion:
             # an expression without a value was reported itself
             if value is not None or repeat.value is None:
                 if value is not None:
-                    said = repr(value)
+                    said = str(value).lower() if isinstance(value, bool) else repr(value)
                 else:
                     said = repeat.text or "empty"
                 self.diagnostics.error(

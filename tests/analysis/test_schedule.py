@@ -1,6 +1,8 @@
 """The rate over a whole training: what is said of it without walking through it is what a walk finds."""
 
 import math
+from itertools import product
+from pathlib import Path
 
 import pytest
 from analysis_specs import findings, net
@@ -8,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netspec.analysis.learning_rate.schedule import NOTHING, Stretch, schedule
+from netspec.diagnostics import Diagnostics
+from netspec.diagnostics.codes import Phase
 from netspec.resolve.learning_rates import POLICIES, learning_rate
 from netspec.resolve.sections.solver import SolverParameter
+from netspec.source import Source
+from netspec.syntax.reader import read
 
 NUMBERS = st.sampled_from([0.0, 1e-30, 0.1, 0.5, 0.999, 1.0, 1.5, 10.0, 1e200])
 WORDS = st.fixed_dictionaries({
@@ -162,3 +168,43 @@ def test_players_are_told_apart() -> None:
         ("NS425", "solver: type SGD reads no rms_decay"),
         ("NS425", "two: type SGD reads no momentum2"),
     ]
+
+
+RECORD = Path(__file__).with_name("solvers.txt")
+WORDS_OF = {
+    "fixed": ("", "warmup_iter: 7", "warmup_iter: 70, warmup_start_lr: 0.5", "gamma: 0.3"),
+    "step": ("gamma: 0.3, stepsize: 7", "stepsize: 7", "gamma: 20, stepsize: 4", "gamma: 0.3, stepsize: 61", "gamma: 1e30, stepsize: 2"),
+    "exp": ("gamma: 0.9", "", "gamma: 0.1", "gamma: 1.2", "gamma: 1", "gamma: 0.9, stepsize: 3"),
+    "inv": ("gamma: 0.1, power: 0.75", "gamma: 0.1", "power: 0.75", "gamma: 0.1, power: -3"),
+    "multistep": ("gamma: 0.3, stepvalue: [3, 8]", "gamma: 0.3, stepvalue: [5, 5, 5]", "stepvalue: [9, 3, 70]", "gamma: 0.3, stepvalue: [0, 40, 70, 80]"),
+    "poly": ("power: 2", "", "power: -1", "power: 0.5, warmup_iter: 3, warmup_start_lr: 0.004"),
+    "sigmoid": ("gamma: 0.3, stepsize: 9", "gamma: -0.3, stepsize: 9", "gamma: 0.3, stepsize: 90", "gamma: 900, stepsize: 30"),
+    "cosine": ("min_lr: 0.002", "", "min_lr: 3, warmup_iter: 5"),
+    "one_cycle": ("", "pct_start: 0.1, div_factor: 5, final_div_factor: 100", "pct_start: 0.001", "div_factor: 0.01"),
+    "warm_restarts": ("stepsize: 6", "stepsize: 5, cycle_mult: 2, min_lr: 0.001", "stepsize: 60, cycle_mult: 3", "stepsize: 1"),
+    "plateau": ("gamma: 0.3, patience: 2", "gamma: 3", "gamma: 0.3, patience: 50"),
+}  # fmt: skip
+LENGTHS = ("max_iter: 12", "max_iter: 60", "max_iter: 1", "epochs: 3")
+
+
+def test_solvers_are_told_as_recorded(request: pytest.FixtureRequest) -> None:
+    """Every finding whole, and rates at iterations that tell one off from another: `--update` rewrites solvers.txt."""
+    lines = []
+    for policy, each in WORDS_OF.items():
+        for words, length in product(each, LENGTHS):
+            said = ", ".join(filter(None, (f"lr_policy: {policy}", words, length)))
+            lines.append(f"== {said}")
+            told = findings(spec(said))
+            for found in told:
+                place = found.span.text if found.span is not None else "nowhere"
+                lines.append(f"{found.code} {place}: {found.fact} | {' | '.join(found.notes)}")
+            tree = read(Source("solver", f"{{base_lr: 0.01, {said}}}"), Diagnostics())
+            assert tree is not None
+            if length.startswith("max_iter") and not any(found.phase == Phase.SCHEMA for found in told):
+                solver = SolverParameter.read(tree.mapping)
+                rate = learning_rate(solver, solver.max_iter)
+                lines.append(" ".join(f"{rate(i):.6g}" for i in (*range(13), 29, 30, 31, 40, 58, 59, 60)))
+    text = "\n".join(lines) + "\n"
+    if request.config.getoption("update", default=False):
+        RECORD.write_text(text, encoding="utf-8")
+    assert text.split("\n") == RECORD.read_text(encoding="utf-8").split("\n")

@@ -275,6 +275,19 @@ def test_what_is_left_out_still_stands(mutating: Any) -> None:
     assert len(listed) > 9 and [key for key in listed if not command.stands(key)] == []
 
 
+def test_what_is_asked_again_is_forgotten_in_the_file(mutating: Any, module: Path, tmp_path: Path) -> None:
+    draw, _, _ = mutating
+    from mutating import __main__ as command
+
+    results = command.Results(tmp_path / "report.json")
+    first, second = draw.mutants_of(module, tmp_path)[:2]
+    results.add(first, "survived", "3 tests", 0.1)
+    results.add(second, "caught", "a test", 0.1)
+    results.forget("survived")
+    again = command.Results(tmp_path / "report.json")
+    assert (again.of(first), again.of(second)["verdict"]) == (None, "caught")
+
+
 def test_a_number_that_is_a_pace_may_change_either_way(mutating: Any, module: Path) -> None:
     draw, _, _ = mutating
     from mutating import __main__ as command

@@ -1,6 +1,6 @@
 """Slips of the pen in a few specs that hold every section, and all that `check` says of each, as text.
 
-`pytest tests/diagnostics/test_slips.py --update` rewrites slips.txt; read the diff. The slips are drawn evenly from all that there are:
+`pytest tests/diagnostics/test_slips.py --update` rewrites slips-*.txt; read the diff. The slips are drawn evenly from all that there are:
 a token left out, doubled or misspelt, another number, another bracket; a line left out, doubled, or indented otherwise.
 """
 
@@ -15,7 +15,7 @@ from netspec.diagnostics.model import Diagnostic
 from netspec.repair.check import check_source
 from netspec.source import Source
 
-RECORD = Path(__file__).with_name("slips.txt")
+HERE = Path(__file__).parent
 FIRST = 3
 """Findings of a slip that are written out."""
 COUNT = 60
@@ -132,6 +132,42 @@ layers:
 """,
 }
 
+LONE = {
+    "A base, and changes to layers that it has not": """
+base: zoo:lenet
+override:
+  conv3: {num_output: 5}
+remove: [relu1, relu7]
+insert:
+  - {after: relu1, layers: [{name: a, type: ReLU}]}
+  - {after: pool9, layers: [{name: b, type: ReLU}]}
+  - {before: ip1, layers: text}
+  - {layers: []}
+""",
+    "A base without a name, and one that is not there": """
+base: ""
+import: [zoo:blocks/nothing.yaml, ../elsewhere.yaml, missing.yaml, ""]
+layers:
+  - {name: a, type: ReLU}
+""",
+    "Words glued together": """
+input: {data:[N, 6]}
+layers:
+  -name: a
+   type: ReLU
+  - name:b
+    type: ReLU
+""",
+    "A colon too many": """
+input: {data: [N, 6]}
+layers:
+  - {name: a: b, type: ReLU}
+  - name: c: d
+    type: ReLU
+""",
+}
+"""Specs whose faults stand beside the net, and so are about nothing in it."""
+
 
 def slips_of_signs(text: str) -> Iterator[Slip]:
     """Signs and lines left out, doubled, or written otherwise."""
@@ -194,9 +230,21 @@ def test_slips_are_told_as_recorded(name: str, request: pytest.FixtureRequest) -
         for finding in found[:FIRST]:
             lines += told(finding)
     shown = "\n".join(lines) + "\n"
-    file = RECORD.with_name(f"slips-{name}.txt")
+    file = HERE / f"slips-{name}.txt"
     if request.config.getoption("update", default=False):
         file.write_text(shown, encoding="utf-8")
     recorded = file.read_text(encoding="utf-8").split("\n== ")
     assert [each for each in shown.split("\n== ") if each not in recorded] == []
     assert shown.count("\n== ") == len(recorded) - 1
+
+
+def test_faults_beside_the_net_are_told_as_recorded(request: pytest.FixtureRequest) -> None:
+    lines: list[str] = []
+    for title, text in LONE.items():
+        lines.append(f"== {title}")
+        for finding in check_source(Source("spec.yaml", text)):
+            lines += told(finding)
+    file, shown = HERE / "lone.txt", "\n".join(lines) + "\n"
+    if request.config.getoption("update", default=False):
+        file.write_text(shown, encoding="utf-8")
+    assert shown.split("\n") == file.read_text(encoding="utf-8").split("\n")
