@@ -316,22 +316,28 @@ def control(workshop: Workshop, tests: Map, drawn: list[Mutant], seconds: float)
 
 
 def equivalent() -> dict[tuple[Any, ...], str]:
-    """The mutants that change nothing that can be seen, with the reason; without `after` every number of a line."""
-    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
-    return {
+    """The mutants that change nothing that can be seen, with the reason; without `after` every number of a line; an allowance is a
+    module's constants by their names, whatever their numbers."""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    found = {
         (
             e["module"],
             e["function"],
             e["before"],
             *((e["after"], e.get("nth", 0)) if "after" in e else ()),
         ): e["reason"]
-        for e in listed
+        for e in listed.get("equivalent", [])
     }
+    named = ((e, names) for e in listed.get("allowance", []) for names in e["constants"])
+    return found | {(e["module"], "", f"{names} ="): e["reason"] for e, names in named}
 
 
 def excused(mutant: Mutant, same: Container[tuple[Any, ...]]) -> bool:
+    if mutant.key in same:
+        return True
     number = mutant.old.replace("_", "").replace(".", "").isdigit()
-    return mutant.key in same or (number and mutant.key[:3] in same)
+    names = mutant.before.partition("=")[0].rstrip()
+    return number and (mutant.key[:3] in same or (*mutant.key[:2], f"{names} =") in same)
 
 
 class Results:

@@ -2,6 +2,7 @@
 sizes have equal terms. Knows no history.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from math import gcd, inf, isinf
 from typing import Union
@@ -305,12 +306,10 @@ def times(m: Monomial, n: Monomial) -> Monomial:
 
 def divide(m: Monomial, n: Monomial) -> Monomial | None:
     """m / n, or None where n does not divide m."""
-    powers = dict(m)
-    for atom, power in n:
-        left = powers.get(atom, 0) - power
-        if left < 0:
-            return None
-        powers[atom] = left
+    powers = Counter(dict(m))
+    powers.subtract(dict(n))
+    if any(power < 0 for power in powers.values()):
+        return None
     return tuple((a, p) for a, p in powers.items() if p)
 
 

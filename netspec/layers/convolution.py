@@ -174,7 +174,7 @@ class Convolution(
                 self.num_output,
                 w.kernel,
                 defaults=usual,
-                padding=tuple(ends(p)[0] for p in w.pads),
+                padding=tuple(first for first, _ in map(ends, w.pads)),
                 **rest,
             )
         usual.update(mode="constant", value=0.0, axis=1, pads=((0, 0),) * axes, stride=None)

@@ -257,7 +257,7 @@ class Pooling(
                 f"nn.{name}Pool{n}d",
                 w.kernel,
                 stride=w.stride,
-                padding=tuple(ends(p)[0] for p in w.pads),
+                padding=tuple(first for first, _ in map(ends, w.pads)),
                 ceil_mode=up,
                 **more,
                 defaults={

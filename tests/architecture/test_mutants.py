@@ -296,6 +296,9 @@ def test_a_number_that_is_a_pace_may_change_either_way(mutating: Any, module: Pa
     here = [m for m in draw.mutants_of(module, module.parent) if m.before == line]
     excused = [m.after for m in here if command.excused(m, {("module.py", "f", line)})]
     assert excused == ["return a + 0", "return a + 2"] and len(here) > len(excused)
+    every = draw.mutants_of(module, module.parent)
+    few = [m.after for m in every if command.excused(m, {("module.py", "", 'FEW: "int | None" =')})]
+    assert sorted(few) == ['FEW: "int | None" = 2', 'FEW: "int | None" = 4']
 
 
 def test_a_function_that_there_is_takes_the_mutants_code(mutating: Any, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What netspec says of every example row, as text: `pytest tests/layers/test_recorded.py --update` rewrites recorded/; read the diff.
 
 explained: the arithmetic, weights, counts, memory, fields, legal sizes, where rows of a batch lie, and doubts. refused: the whole finding.
-exported: the nodes of ONNX with their attributes, and the layer in prototxt. No number here comes from running a layer.
+exported: the module of torch, the nodes of ONNX with their attributes, the layer in prototxt. No number here comes from running a layer.
 """
 
 from collections.abc import Callable, Iterator
@@ -79,11 +79,19 @@ def refused(row: Row) -> Iterator[str]:
 
 
 def exported(row: Row) -> Iterator[str]:
-    for form in (onnx_nodes, prototxt_layers):
+    for form in (torch_modules, onnx_nodes, prototxt_layers):
         try:
             yield from form(row)
         except SpecError as error:
             yield from (f"{d.code} {d.fact}" for d in error.diagnostics)
+
+
+def torch_modules(row: Row) -> Iterator[str]:
+    typed = rows.typed(row)
+    for node in typed.graph.nodes:
+        made = node.layer.torch(*typed.bottoms(node))
+        words = [*map(str, made.arguments), *(f"{name}={value}" for name, value in made.keywords.items())]
+        yield f"torch {made.target}({', '.join(words)})"
 
 
 def onnx_nodes(row: Row) -> Iterator[str]:

@@ -29,7 +29,8 @@ def reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
 def find_reads(typed: TypedGraph, node: Node, known: dict[object, tuple[Reads, ...]]) -> tuple[Reads, ...]:
     """The same, not looked up by its node."""
     if "unpools" in node.layer.traits and len(node.bottoms) == 2:
-        return (read_unpooled(typed, node),) * 2
+        looks = read_unpooled(typed, node)
+        return looks, looks
     if of_batch(node, ""):
         return tuple(whole_batch(bottom.rank) for bottom in typed.bottoms(node))
     key = (id(node.layer), typed.bottoms(node))

@@ -9,6 +9,7 @@ import torch
 import netspec
 from netspec.driver import load_source
 from netspec.source import Source
+from netspec.torch_modules.base import bilinear_
 
 RECORDED = np.load(Path(__file__).parent / "fillers" / "fillers.npz")
 LAYERS = {
@@ -78,3 +79,17 @@ def test_unit_ball(layer: str) -> None:
     """Each row, counted by the weight's first axis, sums to 1."""
     sums = drawn(layer, "unitball").flatten(1).sum(1)
     torch.testing.assert_close(sums, torch.ones_like(sums))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("size", range(1, 8))
+def test_a_bilinear_kernel_is_caffe_s_formula(size: int) -> None:
+    """BilinearFiller of filler.hpp, number by number: even kernels and odd ones have other centres."""
+    weight = torch.full((2, 1, size, size), torch.nan)
+    bilinear_(weight)
+    factor = (size + 1) // 2
+    centre = (2 * factor - 1 - factor % 2) / (2 * factor)
+    for i, value in enumerate(weight.flatten().tolist()):
+        x, y = i % size, i // size % size
+        wanted = (1 - abs(x / factor - centre)) * (1 - abs(y / factor - centre))
+        assert value == pytest.approx(wanted, abs=1e-7)
