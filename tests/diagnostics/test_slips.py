@@ -18,7 +18,7 @@ from netspec.source import Source
 HERE = Path(__file__).parent
 FIRST = 3
 """Findings of a slip that are written out."""
-COUNT = 60
+COUNT = 40
 """Slips of each kind in each spec."""
 OTHER = {"[": "{", "]": "}", "{": "[", "}": "]", ":": "=", ",": ";", "-": "- -", "$": "$$", '"': "'"}
 
