@@ -101,3 +101,55 @@ def test_what_a_processor_takes_for_zero() -> None:
 
 def test_one_rounding_is_float32_s() -> None:
     assert np.finfo(np.float32).eps == EPS
+
+
+def by_hand(
+    truth: np.ndarray, got: np.ndarray, single: np.ndarray, fan: float, noise: np.ndarray
+) -> list[tuple[float, float, float]]:
+    """Distance, tolerance and size of each channel (axis 1), element by element."""
+    channels = range(truth.shape[1])
+    own = [float(max(np.abs(single - truth)[:, c].max(), noise[:, c].max())) for c in channels]
+    size = [float(np.abs(truth)[:, c].max()) for c in channels]
+    few = truth[:, 0].size < 16 and len(channels) > 1
+    found = []
+    for c in channels:
+        like = [k for k in channels if size[k] <= 1e4 * size[c]] if few else [c]
+        error, spoken = max(own[k] for k in like), max(size[k] for k in like)
+        least = 2.0**-126 if spoken > 0 else 0.0
+        off = float(np.abs(got - truth)[:, c].max())
+        found.append((off, 8 * max(error, 2.0**-23 * sqrt(fan) * spoken, least), size[c]))
+    return found
+
+
+def worst_of(rows: list[tuple[float, float, float]]) -> tuple[int, bool, float]:
+    """The channel that is told of, whether nothing is learnt in any, and the distance in units of what is allowed."""
+    void = [tolerance > 0.01 * size and size > 0 for _, tolerance, size in rows]
+    ratios = [(off / tolerance if tolerance else inf) if off else 0.0 for off, tolerance, _ in rows]
+    judged = [c for c in range(len(rows)) if all(void) or not void[c] or ratios[c] > 1]
+    worst = max(judged, key=lambda c: ratios[c])
+    return worst, all(void), ratios[worst]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_channel_that_is_told_is_the_one_found_by_hand(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 4)), int(rng.integers(1, 6)), *map(int, rng.integers(1, 5, seed % 3)))
+    scale = 10.0 ** rng.integers(-6, 7, shape[1]).reshape(1, -1, *[1] * (len(shape) - 2))
+    truth = rng.standard_normal(shape) * scale * (rng.random(shape) < 0.8)
+    rough = 10.0 ** rng.integers(-9, -2)
+    single = truth + rough * scale * rng.standard_normal(shape) * (rng.random(shape) < 0.5)
+    got = truth + 10 * rough * scale * rng.standard_normal(shape) * (rng.random(shape) < 0.5)
+    noise = np.abs(rough * scale * rng.standard_normal(shape)) if seed % 2 else np.zeros(shape)
+    given = noise if seed % 2 else None
+    rows = by_hand(truth, got, single, 50.0, noise)
+    worst, void, _ = worst_of(rows)
+    found = difference(got, truth, single, 50.0, given)
+    assert (found.distance, found.tolerance, found.size) == pytest.approx(rows[worst], rel=1e-12)
+    assert found.void == void
+    # an infinity in its first element: the rest is judged alike
+    first = np.arange(truth.size).reshape(shape) == 0
+    odd = [np.where(first, inf, each) for each in (got, truth, single)]
+    rest = by_hand(
+        *(np.where(first, 0.0, each) for each in (truth, got, single)), 50.0, np.where(first, 0.0, noise)
+    )
+    assert difference(*odd, 50.0, given).ratio == pytest.approx(worst_of(rest)[2], rel=1e-12)
