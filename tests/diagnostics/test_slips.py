@@ -5,7 +5,7 @@ a token left out, doubled or misspelt, another number, another bracket; a line l
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from netspec.source import Source
 HERE = Path(__file__).parent
 FIRST = 3
 """Findings of a slip that are written out."""
-COUNT = 40
+COUNT = 36
 """Slips of each kind in each spec."""
 OTHER = {"[": "{", "]": "}", "{": "[", "}": "]", ":": "=", ",": ";", "-": "- -", "$": "$$", '"': "'"}
 
@@ -132,6 +132,30 @@ layers:
 """,
 }
 
+SIZES = """
+netspec: 1
+name: sizes
+vars: {width: 16, classes: 12}
+input: {data: [N, 3, 60, 44], mask: [N, 1, 15, 11]}
+layers:
+  - {name: conv1, type: Convolution, bottom: data, num_output: 16, kernel_size: 5, pad: 2, stride: 2}
+  - {name: conv2, type: Convolution, num_output: 16, kernel_size: 3, pad: 1, group: 4}
+  - {name: conv3, type: Convolution, bottom: conv1, num_output: $width, kernel_size: 3, dilation: 2, pad: 2}
+  - {name: sum, type: Eltwise, bottom: [conv2, conv3]}
+  - {name: pool, type: Pooling, kernel_size: 2, stride: 2}
+  - {name: both, type: Concat, bottom: [pool, mask]}
+  - {name: wide, type: Convolution, num_output: 18, kernel_size: [5, 3], pad: [2, 1]}
+  - {name: cut, type: Slice, axis: 1, slice_point: [6, 12], top: [a, b, c]}
+  - {name: ab, type: Eltwise, bottom: [a, b], coeff: [1, 2]}
+  - {name: up, type: Deconvolution, bottom: ab, num_output: 6, kernel_size: 4, stride: 2, pad: 1}
+  - {name: crop, type: Crop, bottom: [up, sum], axis: 2, offset: 0}
+  - {name: flat, type: Reshape, bottom: c, shape: [0, 6, 165]}
+  - {name: last, type: InnerProduct, num_output: $classes, axis: 2}
+  - {name: wise, type: Reshape, shape: {dim: [0, 72]}}
+  - {name: turned, type: Permute, bottom: crop, order: [0, 2, 3, 1]}
+output: [wise, turned]
+expect: {shapes: {wise: [N, 72], turned: [N, 30, 22, 6]}}
+"""
 LONE = {
     "A base, and changes to layers that it has not": """
 base: zoo:lenet
@@ -193,16 +217,23 @@ def slips_of_numbers(text: str) -> Iterator[Slip]:
     """Other numbers, and what is none."""
     for found in re.finditer(r"\b\d+(?:\.\d+)?", text):
         number, at = found[0], found.start()
-        yield from (Slip(at, number, new) for new in ("0", f"-{number}", f"{number}7", "x", "1.5", "3", ""))
+        more = str(int(number) + 1) if number.isdigit() else "2"
+        yield from (
+            Slip(at, number, new) for new in ("0", more, f"-{number}", f"{number}7", "x", "1.5", "3", "")
+        )
 
 
 def drawn(text: str) -> list[Slip]:
     """As many of each kind as are wanted, evenly."""
-    found = []
-    for kind in (slips_of_signs, slips_of_words, slips_of_numbers):
-        every = [slip for slip in kind(text) if slip.old != slip.new]
-        found += [every[i * len(every) // COUNT] for i in range(COUNT)]
-    return found
+    if text is SIZES:
+        return evenly((slip for slip in slips_of_numbers(text) if slip.new.isdigit()), 2 * COUNT)
+    kinds = (slips_of_signs, slips_of_words, slips_of_numbers)
+    return [slip for kind in kinds for slip in evenly(kind(text), COUNT)]
+
+
+def evenly(slips: Iterable[Slip], count: int) -> list[Slip]:
+    every = [slip for slip in slips if slip.old != slip.new]
+    return [every[i * len(every) // count] for i in range(count)]
 
 
 def told(finding: Diagnostic) -> Iterator[str]:
@@ -217,9 +248,9 @@ def told(finding: Diagnostic) -> Iterator[str]:
         yield f"    fix {fix.text} {edits} {'safe' if fix.safe else ''}".rstrip()
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [*SPECS, "sizes"])
 def test_slips_are_told_as_recorded(name: str, request: pytest.FixtureRequest) -> None:
-    text = SPECS[name]
+    text = SPECS.get(name, SIZES)
     lines: list[str] = []
     for at, old, new in drawn(text):
         found = check_source(Source("spec.yaml", text[:at] + new + text[at + len(old) :]))
