@@ -157,6 +157,15 @@ output: [wise, turned]
 expect: {shapes: {wise: [N, 72], turned: [N, 30, 22, 6]}}
 """
 LONE = {
+    "Fixes of what is calculated, and of what variables give": """
+vars: {n: 2, m: 2, g: 4}
+input: {data: [N, 30, 9, 9]}
+layers:
+  - {name: a, type: Convolution, num_output: 30, kernel_size: 3, group: "${2 * n}", bottom: data}
+  - {name: b, type: Convolution, num_output: 30, kernel_size: 3, group: "${n + m}", bottom: data}
+  - {name: c, type: Convolution, num_output: 30, kernel_size: 3, group: $g, bottom: data}
+  - {name: d, type: Convolution, num_output: 30, kernel_size: "${5 * n}", bottom: data}
+""",
     "A base, and changes to layers that it has not": """
 base: zoo:lenet
 override:
@@ -190,7 +199,7 @@ layers:
     type: ReLU
 """,
 }
-"""Specs whose faults stand beside the net, and so are about nothing in it."""
+"""Specs whose faults stand beside the net, or whose fixes hang on where a value came from."""
 
 
 def slips_of_signs(text: str) -> Iterator[Slip]:
@@ -226,7 +235,7 @@ def slips_of_numbers(text: str) -> Iterator[Slip]:
 def drawn(text: str) -> list[Slip]:
     """As many of each kind as are wanted, evenly."""
     if text is SIZES:
-        return evenly((slip for slip in slips_of_numbers(text) if slip.new.isdigit()), 2 * COUNT)
+        return evenly((slip for slip in slips_of_numbers(text) if slip.new.isdigit()), COUNT)
     kinds = (slips_of_signs, slips_of_words, slips_of_numbers)
     return [slip for kind in kinds for slip in evenly(kind(text), COUNT)]
 

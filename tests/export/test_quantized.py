@@ -72,6 +72,14 @@ def test_what_the_certificate_says_is_so(files: dict[str, Export], kind: str) ->
     assert found["kind"] == kind and found["count"] == 360
     before, after = (accuracy(files[name].path, images, labels[::5]) for name in ("None", kind))
     assert found["metrics"]["accuracy"] == pytest.approx([before, after], abs=1e-6)
+    float_model, smaller = (
+        ort.InferenceSession(str(files[name].path), providers=["CPUExecutionProvider"])
+        for name in ("None", kind)
+    )
+    feed = {float_model.get_inputs()[0].name: images}
+    apart = float_model.run(None, feed)[0].astype(np.float64) - smaller.run(None, feed)[0]
+    assert found["largest_difference"] == pytest.approx(np.abs(apart).max(), rel=1e-3)
+    assert found["error"] == pytest.approx((apart**2).mean(), rel=1e-2)
     onnx.checker.check_model(str(files[kind].path), full_check=True)
 
 

@@ -404,6 +404,22 @@ def test_file_without_permission(tmp_path: Path) -> None:
     assert "not permitted" in _file(str(path))[1][0].fact
 
 
+@pytest.mark.parametrize("way", ["stdin", "given", "inside"])
+@pytest.mark.parametrize("size", [20, 21, 40])
+def test_a_text_may_be_as_long_as_the_limit_by_every_way(
+    way: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netspec.syntax.reader.BYTES", 20)
+    data = b"netspec: 1 #".ljust(size, b".")
+    (tmp_path / "a.yaml").write_bytes(data)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    path = "-" if way == "stdin" else str(tmp_path / "a.yaml")
+    diagnostics = Diagnostics()
+    source = read_file(path, diagnostics, [str(tmp_path)] if way == "inside" else None)
+    assert [d.code for d in diagnostics] == ([] if size == 20 else ["NS008"])
+    assert (source is not None) == (size == 20)
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("a: é\n".encode())))
     source, found = _file("-")
