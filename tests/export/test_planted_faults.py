@@ -454,3 +454,44 @@ def test_an_exact_size_s_crop_is_held_too(crop: int) -> None:
     with pytest.raises(SpecError) as raised:
         certify(net.net, net.typed, net.model.SerializeToString())
     assert raised.value.diagnostics[0].fact.startswith("the image contract of data, the crop: ")
+
+
+def renamed(tensor: str) -> Callable[[Any], None]:
+    """A tensor under another name, wherever it is made, read or given."""
+
+    def plant(model: Any) -> None:
+        for each in nodes(model.graph):
+            for names in (each.input, each.output):
+                names[:] = [f"{name}_" if name == tensor else name for name in names]
+        for given in (*model.graph.output, *model.graph.initializer):
+            given.name = f"{given.name}_" if given.name == tensor else given.name
+
+    return plant
+
+
+def reshaped(tensor: str) -> Callable[[Any], None]:
+    """A weight without its last row."""
+
+    def plant(model: Any) -> None:
+        held = next(t for t in model.graph.initializer if t.name == tensor)
+        held.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(held)[:-1].copy(), tensor))
+
+    return plant
+
+
+@pytest.mark.parametrize(
+    ("plant", "fact"),
+    [
+        (renamed("z"), "Power z: the model has no tensor z"),
+        (reshaped("l.bias"), "l.bias is [3] in the model, [4] in the net"),
+        (reads("z", _0="nowhere"), "onnxruntime cannot run it"),
+    ],
+    ids=["output", "shape", "broken"],
+)
+def test_what_a_model_lacks_is_named(plant: Callable[[Any], None], fact: str) -> None:
+    net = fresh(f"{CONV};;{{name: z, type: Power, scale: 2}}", "data: [N, 3, 6, 7]", fused=False)
+    plant(net.model)
+    with pytest.raises(SpecError) as raised:
+        certify(net.net, net.typed, net.model.SerializeToString(), level="quick")
+    (found,) = raised.value.diagnostics
+    assert fact in found.fact, (found.code, found.fact, found.notes)
