@@ -125,6 +125,12 @@ def test_files(tree: Path, asked: argparse.Namespace, drawn: list[Mutant]) -> li
     return [n for n in names if matches(tree / n, tree, asked.tests)]
 
 
+def hash_of(path: Path) -> str:
+    """Of a test file and the pages beside it, which may be tests themselves."""
+    beside = sorted(path.parent.glob("*.md"))
+    return sha256(b"".join(each.read_bytes() for each in (path, *beside))).hexdigest()
+
+
 def make_map(workshop: Workshop, folder: Path, asked: list[str]) -> None:
     """Run each test file once, noting what it runs; files that have not changed since the last time are known."""
     hook = folder / "hook"
@@ -140,7 +146,7 @@ def make_map(workshop: Workshop, folder: Path, asked: list[str]) -> None:
     known: dict[str, str] = json.loads(known_file.read_text()) if known_file.exists() else {}
     variables = {"PYTHONPATH": f"{hook}:{workshop.tree}", instrument.FOLDER: str(folder / "hits")}
     variables[instrument.FOLDER + "_ROOT"] = str(workshop.tree)
-    texts = {n: sha256((workshop.tree / n).read_bytes()).hexdigest() for n in asked}
+    texts = {n: hash_of(workshop.tree / n) for n in asked}
     stand = {
         map_name(p.relative_to(workshop.tree).as_posix())
         for p in (workshop.tree / "tests").rglob("test_*.py")

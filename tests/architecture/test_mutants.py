@@ -275,6 +275,14 @@ def test_what_is_left_out_still_stands(mutating: Any) -> None:
     assert len(listed) > 9 and [key for key in listed if not command.stands(key)] == []
 
 
+def test_a_page_beside_a_test_file_is_part_of_it(mutating: Any, module: Path) -> None:
+    from mutating import __main__ as command
+
+    before = command.hash_of(module)
+    (module.parent / "page.md").write_text("a further test")
+    assert command.hash_of(module) != before
+
+
 def test_what_is_asked_again_is_forgotten_in_the_file(mutating: Any, module: Path, tmp_path: Path) -> None:
     draw, _, _ = mutating
     from mutating import __main__ as command
