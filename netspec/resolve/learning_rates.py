@@ -53,7 +53,7 @@ def multistep(p: SolverParameter, max_iter: int) -> Rate:
     """
     moves: list[int] = []
     for value in p.stepvalue:
-        moves.append(max(value, moves[-1] + 1 if moves else 0))
+        moves.append(max([value, *(last + 1 for last in moves[-1:])]))
     return lambda i: p.base_lr * power(p.gamma, bisect_right(moves, i))
 
 

@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 import torch
 
-from netspec.analysis.batch_rows import APART, MIXED, UNKNOWN, rows_of
+from netspec.analysis.batch_rows import APART, MIXED, UNKNOWN, Rows, rows_of
+from netspec.driver import load_source
 from netspec.ir.dims import evaluate
+from netspec.source import Source
 from tests.each import each
 from tests.layers import rows
 from tests.layers.rows import Row
@@ -132,3 +134,12 @@ def test_nothing_is_left_unsaid_without_need() -> None:
         if r.state == UNKNOWN
     }
     assert unknown == {*UNSAID}
+
+
+@pytest.mark.parametrize("shape", ["4, T", "4, 3, H, W", "4, 3"])
+def test_rows_of_a_fixed_batch_begin_along_its_first_axis(shape: str) -> None:
+    """Whatever else is open."""
+    text = f"netspec: 1\ninput: {{data: [{shape}]}}\nlayers: [{{name: act, type: ReLU}}]\n"
+    typed = load_source(Source("fixed.yaml", text)).graph()
+    (given,), (made,) = (i.value for i in typed.graph.inputs), typed.graph.outputs
+    assert rows_of(typed)[made][given] == Rows(APART, 0)
