@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netspec.caffe.text import UnwritableError, text_of
 from netspec.diagnostics import Diagnostics
 from netspec.importers.prototxt_text import MAX_DEPTH, MAX_FIELDS, read_prototxt
 from netspec.importers.prototxt_tree import Message, Word
@@ -138,3 +139,43 @@ def test_recorded_nets_read_without_findings() -> None:
         for path in paths
         if len(read(path.read_text())[1])
     } == {}
+
+
+@pytest.mark.parametrize("count", [1000, 1001, 1500])
+@pytest.mark.parametrize("beside", ["", "name: 'n' ", "inner { dim: 7 } "])
+def test_a_field_may_stand_a_thousand_times_in_a_message(count: int, beside: str) -> None:
+    """At any depth, whatever stands beside it; layers, and the numbers of a blob, more often."""
+    for text, in_all in (
+        (f"{beside}{'dim: 1 ' * count}", count),
+        (f"{beside}shape {{ {'dim: 1 ' * count} }}", count),
+    ):
+        in_all += beside.count("dim")
+        found = read(text)[1]
+        said = [f"{d.code} {d.fact}" for d in found]
+        words = f"dim stands more than 1,000 times in one message, {in_all:,} times in the file; at most 1,000 are read"
+        assert said == ([] if count == 1000 else [f"NS008 {words}"])
+    for many in ("layer { } ", "layers { } "):
+        assert not read(f"{beside}{many * count}")[1].found
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ({"base_lr": 0.5, "max_iter": 3.0}, "base_lr: 0.5\nmax_iter: 3\n"),
+        ({"base_lr": float("inf"), "gamma": -float("inf"), "power": float("nan")}, "base_lr: inf\ngamma: -inf\npower: nan\n"),
+        ({"debug_info": True, "test_initialization": False, "type": 'a"\n'}, 'debug_info: true\ntest_initialization: false\ntype: "a\\"\\n"\n'),
+        ({"stepvalue": [1, 2], "solver_mode": "GPU"}, "stepvalue: 1\nstepvalue: 2\nsolver_mode: GPU\n"),
+    ],
+)  # fmt: skip
+def test_values_are_written_as_their_fields_are(words: dict[str, Any], text: str) -> None:
+    assert text_of("SolverParameter", words) == text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{"max_iter": 3.5}, {"base_lr": "fast"}, {"solver_mode": "TPU"}, {"type": None}, {"base_lr": {"a": 1}}],
+)
+def test_values_that_a_field_cannot_hold_are_refused(words: dict[str, Any]) -> None:
+    with pytest.raises(UnwritableError) as raised:
+        text_of("SolverParameter", words)
+    assert raised.value.path == (*words,)

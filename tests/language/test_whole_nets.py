@@ -109,6 +109,9 @@ READINGS = {
     "phases": (PLAIN, Reading(stages=frozenset(("places",)), level=1)),
     "heir": (PLAIN, Reading(settings=("conv2.kernel_size=3", "conv1.stride=2", "vars.classes=4"))),
 }
+SETTINGS = ("nothing", "a..b=1", "=3", "conv9.num_output=8", "conv1.stride.x=3", "conv1.stride=", "layers=3", "layers.conv1.stride=2",
+            "trian.solver.base_lr=1", "train.solver.base_lr=[", "vars=", f"{'a.' * 70}b=1", "input.data.3=28", "ip2.bias_term=maybe")  # fmt: skip
+"""Said on the command line, each by itself, of the net `heir`."""
 VARIANTS = {
     "pictures": (("out: \"${width}\"", "out: 6"), ("global_pooling: true", "kernel_size: 4"), ("scale: 0.0078125", "scale: 1"),
                  ("{name: stem,", "{name: root,"), ("kernel_size: 5, pad: 2", "kernel_size: 3, pad: 1"), ("repeat: 2", "repeat: 3"),
@@ -158,6 +161,7 @@ def wiring(typed: TypedGraph) -> Iterator[str]:
 def arithmetic(read: Program) -> Iterator[str]:
     typed = read.graph("test")
     yield from (explanation(typed, node.name) for node in typed.graph.nodes)
+    yield explanation(typed, f"{typed.graph.nodes[0].name}x")
 
 
 def sizes(read: Program) -> Iterator[str]:
@@ -272,6 +276,13 @@ def told(name: str) -> Iterator[str]:
             except SpecError as error:
                 yield from (f"{d.code} {d.fact}" for d in error.diagnostics)
     yield from compared(name)
+    for setting in SETTINGS if name == "heir" else ():
+        yield f"--set {setting}"
+        try:
+            read = program(name, Reading(settings=(setting,)))
+            yield from wiring(read.graph())
+        except SpecError as error:
+            yield from (f"{d.code} {d.fact} {d.notes}" for d in error.diagnostics)
 
 
 @pytest.mark.parametrize("name", SPECS)
