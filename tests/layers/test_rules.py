@@ -462,3 +462,25 @@ def test_detections_of_one_class_suppress_each_other() -> None:
     assert made(torch.zeros(1, 12), torch.zeros(1, 6), stacked)[0, 0].tolist() == [
         [0, -1, -1, -1, -1, -1, -1]
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "channels"),
+    [
+        ("type: Data, data_param: {source: s}", "C"),
+        ("type: Data, data_param: {source: s, force_encoded_color: true}", "3"),
+        ("type: Data, data_param: {source: s, force_encoded_color: true}, transform_param: {force_gray: true}", "3"),
+        ("type: Data, data_param: {source: s}, transform_param: {force_color: true}", "3"),
+        ("type: Data, data_param: {source: s}, transform_param: {force_gray: true}", "1"),
+        ("type: Data, data_param: {source: s}, transform_param: {mean_value: [1, 2, 3, 4]}", "4"),
+        ("type: Data, data_param: {source: s}, transform_param: {mean_value: [7]}", "C"),
+        ("type: ImageData, image_data_param: {source: s}", "3"),
+        ("type: ImageData, image_data_param: {source: s, is_color: false}", "1"),
+        ("type: WindowData, window_data_param: {source: s}, transform_param: {crop_size: 7}", "3"),
+    ],
+)  # fmt: skip
+def test_channels_of_pictures_that_are_not_at_hand(words: str, channels: str) -> None:
+    text = f"netspec: 1\nlayers: [{{name: d, {words}, top: [data, label]}}]\n"
+    typed = load_source(Source("data.yaml", text)).graph("train")
+    (shape,) = (typed.types[i.value].shape for i in typed.graph.inputs if i.value.name == "data")
+    assert str(shape[1]) == channels
