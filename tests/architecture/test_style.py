@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -109,3 +110,10 @@ def test_reasons_stand_where_numbers_and_branches_are_judgements() -> None:
         for each in texts_below_constants(path)
     )
     assert (comments + below) / len(lines) > LEAST_REASONS
+
+
+def test_names_of_test_files_are_told_apart() -> None:
+    """Folders of tests are no packages: of two files of one name, pytest may refuse to import the second."""
+    names = Counter(path.name for path in Path(__file__).parents[1].rglob("test_*.py"))
+    assert len(names) > 100
+    assert [name for name, count in names.items() if count > 1] == []

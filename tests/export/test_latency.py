@@ -1,6 +1,7 @@
 """Times of calls and of layers, and `expect.latency` at export and `netspec time`. No test here depends on how fast a machine is."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,11 @@ def test_a_demand_that_is_met_and_one_that_is_not(spec: str, tmp_path: Path) -> 
         )
     (finding,) = found.value.diagnostics
     assert "p95 on cpu must be at most 0.001 ms" in finding.fact
-    assert finding.notes[0].startswith("the largest shares: c/1")
+    shares = re.findall(r"(?:: |, )(.+?) [\d.]+ ms \((\d+)%\)", finding.notes[0])
+    assert finding.notes[0].startswith("the largest shares: ")
+    assert "c/1" in [layer for layer, _ in shares]
+    percents = [int(percent) for _, percent in shares]
+    assert percents == sorted(percents, reverse=True), finding.notes
     assert run("export", spec, "-o", str(out), "--no-certify", *loose)[0] == 0
     assert out.exists()
 

@@ -1,4 +1,4 @@
-"""What netspec says of every example row, as text: `pytest tests/layers/test_recorded.py --update` rewrites recorded/; read the diff.
+"""What netspec says of every example row, as text: `pytest tests/layers/test_recorded_rows.py --update` rewrites recorded/; read the diff.
 
 explained: the arithmetic, weights, counts, memory, fields, legal sizes, where rows of a batch lie, and doubts. refused: the whole finding.
 exported: the module of torch, the nodes of ONNX with their attributes, the layer in prototxt. No number here comes from running a layer.
