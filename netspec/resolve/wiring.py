@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Fix, Label, write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen_classes import fresh, mutable
 from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
 from netspec.ir.layer import Layer
-from netspec.ir.traits import ASIDE, SOURCE
+from netspec.ir.traits import ASIDE, JUDGING, SOURCE
 from netspec.resolve.layers_read import Draft, Stranger
 from netspec.source import Span
 from netspec.syntax.spec import Entry, Instance, Item
@@ -42,6 +42,8 @@ class Scope:
     behind: list[Node] = fresh(default_factory=list)
     """Data layers since then: a bottom left out passes them over."""
     items: tuple[Item, ...] = ()
+    meant: str | None = None
+    """The input that a first layer without bottom reads: the only one, or most likely the first."""
 
 
 MOST_TOPS = 200
@@ -122,7 +124,11 @@ class Builder:
             bottoms = [None]
         tops = tuple(scope.prefix + name for name in local)
         if any(value is None for value in bottoms):
+            before = scope.last
             self.forget(tops, scope)
+            # what judges is passed over, whether it could be wired or not
+            if layer.traits & JUDGING:
+                scope.last = before
             return
         wired = tuple(value for value in bottoms if value is not None)
         down = fields.propagate_down
@@ -292,28 +298,53 @@ class Builder:
         if draft.layer.bottoms[1] == 0 or (draft.layer.bottoms[0] == 0 and "bottom" not in draft.places):
             return []
         if draft.layer.bottoms[0] > 1:
-            least, most = draft.layer.bottoms
-            self.diagnostics.error(
-                "NS205",
-                f"{draft.layer.type} {draft.name} takes {count_of(least, most)} bottoms: list them",
-                draft.places["type"],
-                label="bottom is missing",
-            )
+            self.diagnostics.add(self.several_left_out(draft, scope))
             return [None]
-        return [self.preceding(draft.name, scope, draft.places["name"])]
+        return [self.preceding(draft.name, scope, draft.places["name"], draft.places["type"])]
 
-    def preceding(self, name: str, scope: Scope, span: Span | None) -> Value | None:
-        """The first top of the layer before; for the first layer the only input."""
+    def several_left_out(self, draft: Draft, scope: Scope) -> Diagnostic:
+        """A layer that needs several bottoms and lists none. What judges reads, unless anything else
+        is left, the layer before and the input that no layer reads.
+        """
+        least, most = draft.layer.bottoms
+        fixes: tuple[Fix, ...] = ()
+        if draft.layer.traits & JUDGING and scope.last is not None:
+            from netspec.resolve.messages.bottoms_left_out import find_unread, write_bottoms
+
+            first = self.call(scope.last[0], scope)
+            unread = find_unread(scope.inputs, scope.items)
+            names = [first, *(each for each in unread if each not in (first, scope.meant))]
+            fixes = write_bottoms(names, draft.places["type"]) if len(names) == least else ()
+        fact = f"{draft.layer.type} {draft.name} takes {count_of(least, most)} bottoms: list them"
+        return Diagnostic("NS205", fact, draft.places["type"], "bottom is missing", fixes=fixes)
+
+    def call(self, value: Value, scope: Scope) -> str:
+        """The name by which the layers of a list read a value."""
+        own = (name for name, given in scope.inputs.items() if given is value)
+        return next(own, value.name.removeprefix(scope.prefix))
+
+    def preceding(self, name: str, scope: Scope, span: Span | None, kind: Span | None = None) -> Value | None:
+        """The first top of the layer before; for the first layer the only input. kind: where the
+        type of a layer stands.
+        """
         if scope.last is not None:
             return scope.last[0]
         if len(scope.inputs) == 1:
-            return next(iter(scope.inputs.values()))
+            (scope.meant,) = scope.inputs
+            return scope.inputs[scope.meant]
+        from netspec.resolve.messages.bottoms_left_out import find_unread, write_bottoms
+
+        unread = find_unread(scope.inputs, scope.items)
+        scope.meant = unread[0] if unread else None
         names = ", ".join(scope.inputs) or "none"
-        self.diagnostics.error(
-            "NS207",
-            f"{name} is the first layer, and the inputs are {names}",
-            span,
-            label="say which bottom it reads",
+        self.diagnostics.add(
+            Diagnostic(
+                "NS207",
+                f"{name} is the first layer, and the inputs are {names}",
+                span,
+                "say which bottom it reads",
+                fixes=write_bottoms(unread[:1], kind, safe=len(unread) == 1),
+            )
         )
         return None
 

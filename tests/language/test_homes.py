@@ -30,6 +30,11 @@ TRAIN = NET + "train:\n  data: digits\n  solver: {type: SGD, base_lr: 0.1, max_i
         (TRAIN + "  epochs: 3\n", "train has no epochs", "epochs stands in train.solver"),
         (TRAIN + "  optimizer: Adam\n", "train has no optimizer", "train.solver says type"),
         (TRAIN + "  lr: 1\n", "train has no lr", "train.solver says base_lr"),
+        (
+            TRAIN + "  seed: 1\n",
+            "train has no seed",
+            "seed stands in train.split, train.solver says random_seed",
+        ),
         (TRAIN + "  layers: []\n", "train has no layers", "layers stands at the top of the spec"),
         (
             TRAIN.replace("max_iter", "batch_size: 3, max_iter"),

@@ -3,6 +3,7 @@ out. Imported on errors only.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from netspec.layers.common.foreign_words import instead_of_word
 from netspec.record import Record
@@ -39,20 +40,24 @@ def home(key: str, where: str, *, foreign: bool = True) -> str:
     a word.
 
     Sections inside the one that it was written in come first, and what is ours before the words of
-    other frameworks (unless not `foreign`).
+    other frameworks (unless not `foreign`). A word that is both, `seed`, may mean either.
     """
     order = sorted(
         (each for each in SECTIONS if each != where),
         key=lambda each: (not each.startswith(where + "."), each == TOP),
     )
-    return next(find_places(key, order, foreign), "")
+    either = (find_own(key, order), find_foreign(key, order) if foreign else iter(()))
+    return ", ".join(place for places in either for place in islice(places, 1))
 
 
-def find_places(key: str, order: list[str], foreign: bool) -> Iterator[str]:
+def find_own(key: str, order: list[str]) -> Iterator[str]:
     for section in order:
         if key in SECTIONS[section].names:
             yield f"{key} stands " + ("at the top of the spec" if section == TOP else f"in {section}")
-    for section in order if foreign else ():
+
+
+def find_foreign(key: str, order: list[str]) -> Iterator[str]:
+    for section in order:
         ours = instead_of_word(key, SECTIONS[section].names)
-        if ours is not None and section != TOP:
+        if ours is not None and ours != key and section != TOP:
             yield f"{section} says {ours}"
