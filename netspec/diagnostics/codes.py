@@ -194,6 +194,7 @@ CODES: dict[str, Code] = {
     "NS432": Code("data word that its source does not read", "warning"),
     "NS433": Code("recipe that never acts", "warning"),
     "NS440": Code("window larger than its input", "warning"),
+    "NS446": Code("pixels far from what a net sees", "warning"),
     "NS441": Code("unknown layer type in no phase", "warning"),
     "NS415": Code("samples of a batch depend on each other", "warning"),
     "NS416": Code("channels last", "warning"),

@@ -123,6 +123,14 @@ FIRE = {
     "NS431": [
         net("{shape: [N, 3, 8, 8], image: {std_value: 58, scale: 0.0039}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {mean_value: 128, std_value: 64, scale: 0.01}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {scale: 0.0000153787}}", CONV),
+    ],
+    "NS446": [
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 300}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {mean_value: [104, -117, 123]}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {scale: 255}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 128, scale: -2.1}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 255.5, scale: 0.004}}", CONV),
     ],
 }  # fmt: skip
 QUIET = {
@@ -261,6 +269,15 @@ QUIET = {
         net("{shape: [N, 3, 8, 8], image: {mean_value: 128, std_value: 58}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {std_value: 0.25, scale: 0.0039}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {scale: 0.0001}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {scale: 0.00390625}}", CONV),
+    ],
+    "NS446": [
+        net("{shape: [N, 3, 8, 8], image: {mean_value: [0, 128, 255]}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {scale: 1}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 255, scale: -0.0039}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {scale: -1}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 127.5, scale: 2}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 104, std_value: 60, scale: 2}}", CONV),
     ],
 }  # fmt: skip
 

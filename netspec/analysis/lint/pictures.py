@@ -1,5 +1,5 @@
 """Lints on pictures as inputs: the order of the axes, the numbers of the contract. NS416, NS417,
-NS431.
+NS431, NS446.
 """
 
 import re
@@ -13,11 +13,15 @@ from netspec.record import as_written
 from netspec.resolve.sections.image import ImageContract
 from netspec.source import Span
 
-__all__ = ["LINTS", "channels_last", "faint_pixels", "small_means"]
+__all__ = ["LINTS", "channels_last", "distant_pixels", "faint_pixels", "small_means"]
 
 WHITE = 255
 FAINT = 0.05
 """Inputs that all lie nearer to 0 than this were scaled twice: fillers expect values around 1."""
+SCALED_TWICE = 0.01
+"""A scale by itself that leaves no more than this is 1/255 of 1/255, or a slip of the comma; one that leaves a
+little more may be meant.
+"""
 KINDS = {"mean_value": "means", "std_value": "deviations"}
 NUMBERS = {
     word: re.compile(rf"\b{word}\s*:\s*(\[[^\[\]]*\]|[-+.\w]+)")
@@ -60,18 +64,48 @@ def small_means(view: View) -> Iterator[Found]:
 
 
 def faint_pixels(view: View) -> Iterator[Found]:
-    """NS431: deviation and scale both make the pixels small."""
+    """NS431: deviation and scale both make the pixels small, or a scale of a scale does."""
     for given, contract in contracts(view):
         low, high = reach(contract)
-        if contract.std_value and contract.scale != 1 and max(-low, high) < FAINT:
+        left = max(-low, high)
+        if contract.scale != 1 and left < (FAINT if contract.std_value else SCALED_TWICE):
+            words = "std_value and scale leave" if contract.std_value else f"scale {contract.scale:g} leaves"
             fact = (
-                f"{given.value.name}: std_value and scale leave of pixels of 0 to {WHITE} values from"
-                f" {low:.2g} to {high:.2g}"
+                f"{given.value.name}: {words} of pixels of 0 to {WHITE} values from {low:.2g} to {high:.2g}"
             )
-            note = "pixels divided by their deviation need no scale: left out it is 1"
+            if contract.std_value:
+                note, wanted = "pixels divided by their deviation need no scale: left out it is 1", "1"
+            else:
+                note, wanted = f"1/{WHITE} is {1 / WHITE:.4g}: pixels from 0 to 1", f"{1 / WHITE:.4g}"
             at = place(given, contract, "scale")
-            fixes = (Fix("write 1", (Edit(at, "1"),)),) if at is not None else ()
+            fixes = (Fix(f"write {wanted}", (Edit(at, wanted),)),) if at is not None else ()
             yield Found(None, Diagnostic("NS431", fact, at or given.span, notes=(note,), fixes=fixes))
+
+
+def distant_pixels(view: View) -> Iterator[Found]:
+    """NS446: a mean that no pixel has, or a scale that makes pixels larger than they are."""
+    for given, contract in contracts(view):
+        low, high = reach(contract)
+        name = given.value.name
+        outside = [mean for mean in contract.mean_value if not 0 <= mean <= WHITE]
+        if outside:
+            fact = (
+                f"{name}: mean_value {outside[0]:g} lies beyond pixels of 0 to {WHITE}, which become"
+                f" {low:.4g} to {high:.4g}"
+            )
+            note = "a mean is that of the training's pixels, before they are scaled"
+            at = place(given, contract, "mean_value") or given.span
+            yield Found(None, Diagnostic("NS446", fact, at, notes=(note,)))
+        elif abs(contract.scale) > 1 and max(-low, high) > WHITE:
+            fact = (
+                f"{name}: scale {contract.scale:g} makes of pixels of 0 to {WHITE} values from {low:.4g}"
+                f" to {high:.4g}"
+            )
+            note = f"pictures are read as 0 to {WHITE} from every file: 1/{WHITE}, {1 / WHITE:.4g}, makes them 0 to 1"
+            spot = place(given, contract, "scale")
+            edits = (Edit(spot, f"{1 / WHITE:.4g}"),) if spot is not None else ()
+            fixes = (Fix(f"write {1 / WHITE:.4g}", edits),) if contract.scale == WHITE else ()
+            yield Found(None, Diagnostic("NS446", fact, spot or given.span, notes=(note,), fixes=fixes))
 
 
 def contracts(view: View) -> Iterator[tuple[Input, ImageContract]]:
@@ -137,4 +171,4 @@ def place(given: Input, contract: ImageContract, word: str) -> Span | None:
     return None
 
 
-LINTS: tuple[Lint, ...] = (channels_last, small_means, faint_pixels)
+LINTS: tuple[Lint, ...] = (channels_last, small_means, faint_pixels, distant_pixels)
