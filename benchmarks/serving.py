@@ -3,9 +3,9 @@
 The loop runs one request at a time, as a program without a server would; the server gets the same requests from a client in a process of
 its own (serving_load.py), over HTTP. Client, server and model share the cores, so the ratio counts what serving costs in all.
 Rounds of both alternate; the median of the rounds' ratios, with their range, is written to results/serving.md. After them, in rounds
-too: times of answers at 0.8 of the load that was served, asked by the same client on a core of its own, the server's loop on another (a
-system that puts both on one for a while is measured in the server's place), beside those of the session itself that is fed in this
-process at 0.8 of what it can do (no server answers sooner); and at ten times what a slower model can do. Memory is serving_memory.py's. Where LitServe is installed, it serves the same model by the same onnxruntime, as its documentation has it.
+too: times of answers at 0.8 of the load that is served just before and just after (`at_share`), asked by the same client on a core of its
+own, the server's loop on another (a system that puts both on one for a while is measured in the server's place), beside those of the
+session itself that is fed in this process at 0.8 of what it can do (no server answers sooner); and at ten times what a slower model can do. Memory is serving_memory.py's. Where LitServe is installed, it serves the same model by the same onnxruntime, as its documentation has it.
 """
 
 import argparse
@@ -39,6 +39,8 @@ RESULTS = Path(__file__).parent / "results" / "serving.md"
 CASES = {"small, 1 row": (8, 28, 1), "middle, 1 row": (32, 64, 1), "middle, 8 rows": (32, 64, 8)}
 SLOW = (96, 28, 1)  # small requests, long runs: a client on the same cores can ask ten times what it does
 SECONDS = 3.0
+SHARE, STEADY = 0.8, 0.1
+"""Load of the requests that are timed, and by how much what can be done may change around them."""
 MIB = 1024**2
 
 
@@ -65,10 +67,12 @@ def build(path: Path, channels: int, size: int, seed: int = 0) -> None:
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10), path)
 
 
-def loop(session: onnxruntime.InferenceSession, data: np.ndarray) -> tuple[float, float]:
+def loop(
+    session: onnxruntime.InferenceSession, data: np.ndarray, seconds: float = SECONDS
+) -> tuple[float, float]:
     """Requests per second of the session itself, and milliseconds of CPU for each."""
     count, begun, spent = 0, time.perf_counter(), time.process_time()
-    while time.perf_counter() - begun < SECONDS:
+    while time.perf_counter() - begun < seconds:
         session.run(None, {"data": data})
         count += 1
     return count / (time.perf_counter() - begun), (time.process_time() - spent) * 1000 / count
@@ -126,6 +130,28 @@ def feed(
         took[group] = time.perf_counter() - begun - due[group]
         at = group.stop
     return Answers(np.full(count, 200), took, seconds, np.zeros(count))
+
+
+class Paced(NamedTuple):
+    """Answers at a share of the load, in rounds, and how many more rounds the machine changed its speed in."""
+
+    rounds: Sequence[Answers]
+    changed: int
+
+
+def at_share(most: Callable[[], float], run: Callable[[float], Answers], rounds: int) -> Paced:
+    """So many rounds at SHARE of what was possible just then: each lies between two measurements of `most`, which must agree. A machine
+    that became slower in between was asked for another share, mostly more than it can do: such a round is counted apart and repeated."""
+    kept, changed, before = list[Answers](), 0, most()
+    while len(kept) < rounds and changed < 4 * rounds:
+        found = run(SHARE * before)
+        after = most()
+        if abs(after - before) <= STEADY * before:
+            kept.append(found)
+        else:
+            changed += 1
+        before = after
+    return Paced(kept, changed)
 
 
 def idle(seconds: float) -> str:
@@ -208,16 +234,16 @@ def opened(path: Path) -> Iterator[onnxruntime.InferenceSession]:
 
 class Row(NamedTuple):
     """Medians of a case: the loop's and the server's requests per second; sorted over the rounds, their ratios and the
-    milliseconds of CPU that a request costs above the loop's; rows of a joined run; the answers at 0.8 of the load, asked evenly and
-    at drawn moments, in rounds, of the server and of the loop."""
+    milliseconds of CPU that a request costs above the loop's; rows of a joined run; the answers at SHARE of the load, asked evenly and
+    at drawn moments, of the server and of the loop."""
 
     looped: float
     served: float
     ratios: Sequence[float]
     above: Sequence[float]
     joined: float
-    paced: Sequence[Sequence[Answers]]
-    fed: Sequence[Sequence[Answers]]
+    paced: Sequence[Paced]
+    fed: Sequence[Paced]
 
 
 def compare(
@@ -236,20 +262,26 @@ def compare(
             os.sched_setaffinity(
                 pid, {min(os.sched_getaffinity(0))}
             )  # its loop; the model's threads stay free
-            rate = statistics.median(
-                measure(port, request, connections, SECONDS, apart=True).rate() for _ in range(rounds)
+            many = max(
+                (n for n in (1, 4, 16) if n == 1 or n * len(data) < 64),
+                key=lambda n: n * loop(session, np.concatenate([data] * n))[0],
             )
-            most = max(
-                n * loop(session, np.concatenate([data] * n))[0] for n in (1, 4, 16) if n * len(data) < 64
-            )
-            paced: tuple[list[Answers], list[Answers]] = ([], [])
-            fed: tuple[list[Answers], list[Answers]] = ([], [])
-            for _ in range(rounds):
-                for drawn in (False, True):
-                    paced[drawn].append(
-                        measure(port, request, 8 * connections, SECONDS, 0.8 * rate, drawn, apart=True)
-                    )
-                    fed[drawn].append(feed(session, data, 0.8 * most, drawn, SECONDS))
+            group = np.concatenate([data] * many)
+
+            def most_served() -> float:
+                return measure(port, request, connections, SECONDS / 3, apart=True).rate()
+
+            def most_fed() -> float:
+                return many * loop(session, group, SECONDS / 3)[0]
+
+            def ask_at(drawn: bool, rate: float) -> Answers:
+                return measure(port, request, 8 * connections, SECONDS, rate, drawn, apart=True)
+
+            def feed_at(drawn: bool, rate: float) -> Answers:
+                return feed(session, data, rate, drawn, SECONDS)
+
+            paced = [at_share(most_served, partial(ask_at, drawn), rounds) for drawn in (False, True)]
+            fed = [at_share(most_fed, partial(feed_at, drawn), rounds) for drawn in (False, True)]
     above = sorted(b[1] - a[1] for a, b in pairs)
     looped, asked = (statistics.median(found[0] for found in of) for of in zip(*pairs, strict=True))
     return Row(looped, asked, sorted(b[0] / a[0] for a, b in pairs), above, joined, paced, fed)
@@ -275,10 +307,15 @@ def overload(*options: str) -> str:
     )
 
 
-def show_times(rounds: Sequence[Answers]) -> str:
-    """Medians of the rounds' p50 and p99 in milliseconds, and the range of the p99."""
-    p50, p99 = (sorted(found.percentile(q) for found in rounds) for q in (50, 99))
-    return f"{statistics.median(p50):.1f}, {statistics.median(p99):.1f} ({p99[0]:.1f} to {p99[-1]:.1f})"
+def show_times(paced: Paced) -> str:
+    """Medians of the rounds' p50 and p99 in milliseconds, and the range of the p99; how many rounds were set aside."""
+    if not paced.rounds:
+        return f"none of {paced.changed} rounds steady"
+    p50, p99 = (sorted(found.percentile(q) for found in paced.rounds) for q in (50, 99))
+    aside = f"; {paced.changed} aside" if paced.changed else ""
+    return (
+        f"{statistics.median(p50):.1f}, {statistics.median(p99):.1f} ({p99[0]:.1f} to {p99[-1]:.1f}{aside})"
+    )
 
 
 def beside(connections: int) -> str:
