@@ -195,6 +195,8 @@ CODES: dict[str, Code] = {
     "NS433": Code("recipe that never acts", "warning"),
     "NS440": Code("window larger than its input", "warning"),
     "NS446": Code("pixels far from what a net sees", "warning"),
+    "NS447": Code("one value where two are meant", "warning"),
+    "NS448": Code("decay that outweighs learning", "warning"),
     "NS441": Code("unknown layer type in no phase", "warning"),
     "NS415": Code("samples of a batch depend on each other", "warning"),
     "NS416": Code("channels last", "warning"),

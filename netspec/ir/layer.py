@@ -11,7 +11,7 @@ from netspec.ir.dims import Size
 from netspec.ir.field import Reads, Window, same_place, window_steps
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change
-from netspec.ir.traits import TRAITS, DefinitionError, check_traits
+from netspec.ir.traits import JUDGING, TRAITS, DefinitionError, check_traits
 from netspec.ir.types import TensorType
 from netspec.record import Param, Record, param
 from netspec.source import Source
@@ -532,6 +532,13 @@ class Layer(Record):
     def rectifies(self) -> bool:
         """Whether its top is max(x, 0). Default: no."""
         return False
+
+    @property
+    def wants_others(self) -> bool:
+        """Whether one value at two of its bottoms is a slip: what comes of it needs no such layer.
+        Default: where it judges.
+        """
+        return not self.traits.isdisjoint(JUDGING)
 
     def overwritable(self, *bottoms: Any, **none: Any) -> bool:
         """Whether its first top lies in memory of its own that its backward pass does not read: the

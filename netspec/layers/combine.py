@@ -57,6 +57,10 @@ class Eltwise(
             )
         return TensorType(xs[0].shape)
 
+    @property
+    def wants_others(self) -> bool:
+        return self.operation != "PROD"  # which squares
+
     def overwritable(self, *xs: TensorType) -> bool:
         return self.operation == "SUM"  # the way back of a sum reads no bottom
 

@@ -125,6 +125,14 @@ FIRE = {
         net("{shape: [N, 1, 8, 8], image: {mean_value: 128, std_value: 64, scale: 0.01}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {scale: 0.0000153787}}", CONV),
     ],
+    "NS447": [
+        net("[N, 3]", "name: e, type: Eltwise, bottom: [data, data]"),
+        net("[N, 3]", "name: e, type: Eltwise, bottom: [data, data], coeff: [1, -1]"),
+        net("[N, 3]", "name: r, type: ReLU\nname: e, type: Eltwise, bottom: [data, r, data], operation: MAX"),
+        labelled(IP.strip()[3:-1], "name: loss, type: SoftmaxWithLoss, bottom: [ip, ip]"),
+        labelled(IP.strip()[3:-1], "name: loss, type: EuclideanLoss, bottom: [ip, ip], loss_weight: 0.5"),
+        labelled(IP.strip()[3:-1], "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]", "name: acc, type: EuclideanLoss, bottom: [ip, ip], include: {phase: TEST}"),
+    ],
     "NS446": [
         net("{shape: [N, 1, 8, 8], image: {mean_value: 300}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {mean_value: [104, -117, 123]}}", CONV),
@@ -270,6 +278,12 @@ QUIET = {
         net("{shape: [N, 3, 8, 8], image: {std_value: 0.25, scale: 0.0039}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {scale: 0.0001}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {scale: 0.00390625}}", CONV),
+    ],
+    "NS447": [
+        net("[N, 3]", "name: e, type: Eltwise, bottom: [data, data], operation: PROD"),
+        net("[N, 3]", "name: r, type: ReLU\nname: e, type: Eltwise, bottom: [data, r]"),
+        net("[N, 3]", "name: c, type: Concat, bottom: [data, data, data]"),
+        labelled(IP.strip()[3:-1], IP.strip()[3:-1].replace("ip,", "ip2,"), "name: near, type: EuclideanLoss, bottom: [ip, ip2]"),
     ],
     "NS446": [
         net("{shape: [N, 3, 8, 8], image: {mean_value: [0, 128, 255]}}", CONV),

@@ -116,6 +116,10 @@ def spec(solver: str, more: str = "") -> str:
         ("lr_policy: exp, gamma: 0.1, max_iter: 30", "NS426", ["from iteration 10 of 30 on the rate is below a billionth of 0.01"]),
         ("lr_policy: step, stepsize: 20, epochs: 3", "NS426", ["from iteration 20 on, should the training last so long"]),
         ("lr_policy: exp, max_iter: 2", "NS426", ["0 in the last iteration"]),
+        ("weight_decay: 10, max_iter: 60", "NS448", ["takes 10% of every weight: base_lr 0.01 x weight_decay 10"]),
+        ("momentum: 0.9, weight_decay: 1, max_iter: 60", "NS448", ["takes 10% of", "weight_decay 1 / (1 - momentum 0.9)"]),
+        ("type: Nesterov, momentum: 0.5, weight_decay: 150, max_iter: 60", "NS448", ["takes 300% of every weight"]),
+        ("type: AdamW, momentum: 0.9, momentum2: 0.99, weight_decay: 10, max_iter: 60", "NS448", ["takes 10% of every weight"]),
     ],
 )  # fmt: skip
 def test_an_odd_solver_is_told(solver: str, code: str, words: list[str]) -> None:
@@ -146,6 +150,10 @@ def test_an_odd_solver_is_told(solver: str, code: str, words: list[str]) -> None
         "warmup_iter: 59, max_iter: 60",
         "lr_policy: cosine, epochs: 3",
         "momentum: 0.9, weight_decay: 0.01, regularization_type: L1, max_iter: 60",
+        "momentum: 0.9, weight_decay: 0.9, max_iter: 60",
+        "type: AdamW, momentum: 0.9, momentum2: 0.99, weight_decay: 9, max_iter: 60",
+        "type: Adam, momentum: 0.9, momentum2: 0.99, weight_decay: 10, max_iter: 60",
+        "weight_decay: 10, regularization_type: L1, max_iter: 60",
     ],
 )
 def test_a_plain_solver_is_not_told(solver: str) -> None:

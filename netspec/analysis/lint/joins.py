@@ -1,6 +1,7 @@
-"""Lints on what follows what: NS404, NS405, NS409; and on labels: NS410."""
+"""Lints on what follows what: NS404, NS405, NS409, NS447; and on labels: NS410."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 from netspec.analysis.field.receptive_field import Extent
@@ -8,6 +9,7 @@ from netspec.analysis.lint.view import Found, Lint, View, finding, place_of
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.file_reading import read_bytes
 from netspec.ir.graph import Node, Value
+from netspec.ir.traits import JUDGING
 from netspec.strict_json import BYTES
 from netspec.syntax.located import Located
 from netspec.syntax.paths import OutsideError, resolve_path, roots
@@ -18,6 +20,7 @@ __all__ = [
     "PAIRS",
     "find_unchanged",
     "idle_bias",
+    "itself",
     "lint_label_count",
     "lint_misaligned_joins",
     "twice",
@@ -84,6 +87,20 @@ def find_unchanged(value: Value, through: tuple[str, ...] = ("view", "dropout"))
     while value.node is not None and value.node.bottoms and not value.node.layer.traits.isdisjoint(through):
         value = value.node.bottoms[0]
     return value
+
+
+def itself(view: View) -> Iterator[Found]:
+    """NS447: one value twice where a layer compares or joins two."""
+    for node in view.nodes:
+        if not node.layer.wants_others or len(set(node.bottoms)) == len(node.bottoms):
+            continue
+        value, count = Counter(node.bottoms).most_common(1)[0]
+        fact = f"{node.name} reads {value.name} {count} times among its {len(node.bottoms)} bottoms"
+        if node.layer.traits & JUDGING:
+            note = f"{value.name} judged by itself says nothing of what is wanted"
+        else:
+            note = f"{value.name} joined to itself is {value.name} again, a multiple at most"
+        yield finding("NS447", node, fact, "bottom", note)
 
 
 def lint_misaligned_joins(view: View) -> Iterator[Found]:
@@ -191,4 +208,4 @@ def why_unread(error: Exception) -> str:
     return f": {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"
 
 
-LINTS: tuple[Lint, ...] = (idle_bias, twice, lint_misaligned_joins, lint_label_count)
+LINTS: tuple[Lint, ...] = (idle_bias, twice, itself, lint_misaligned_joins, lint_label_count)

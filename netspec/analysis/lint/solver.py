@@ -1,5 +1,5 @@
 """Lints on the words of a solver: words that nothing reads, and a course of the learning rate that
-is odd; recipes that never act. NS425, NS426, NS433.
+is odd; recipes that never act; decay that leaves no weight. NS425, NS426, NS433, NS448.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from netspec.diagnostics.model import Diagnostic
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.resolve.sections.train import TrainSection
 
-__all__ = ["COURSE", "idle_recipes", "odd_course", "of_solver", "unread_words"]
+__all__ = ["COURSE", "heavy_decay", "idle_recipes", "odd_course", "of_solver", "unread_words"]
 
 POLICY = {
     "fixed": (),
@@ -42,6 +42,11 @@ STEEP = 10
 """A rate that rises above so many times base_lr was most often meant to fall."""
 FAINT = 1e-9
 """A share of the greatest rate at which float32 weights no longer move."""
+
+HEAVY = 0.1
+"""A share of every weight that decay takes in one iteration, above which gradients cannot hold it: 0.0005 is
+usual, and after 22 iterations at this share a tenth is left.
+"""
 
 
 def unread_words(view: View) -> Iterator[Found]:
@@ -91,6 +96,30 @@ def idle_recipes(view: View) -> Iterator[Found]:
             yield Found(None, Diagnostic("NS433", fact, course.place("patience", "lr_policy")))
 
 
+def heavy_decay(view: View) -> Iterator[Found]:
+    """NS448: decay that takes so much of each weight that none can stay what it learned."""
+    said = {
+        (each.span, each.fact): each for course in courses(view.resolved, None) for each in decays(course)
+    }
+    return (Found(None, each) for each in said.values())
+
+
+def decays(course: Course) -> Iterator[Diagnostic]:
+    words = course.words
+    # other rules divide the decay by the gradients' own size, and L1 takes an amount, no share
+    if words.type not in ("SGD", "Nesterov", "AdamW") or words.regularization_type != "L2":
+        return
+    momentum = words.momentum if words.type != "AdamW" else 0
+    share = words.base_lr * words.weight_decay / (1 - momentum)
+    if share >= HEAVY:
+        sum_of = f" / (1 - momentum {momentum:g})" if momentum else ""
+        fact = course.fact(
+            f"each iteration takes {share:.0%} of every weight: base_lr {words.base_lr:g} x weight_decay"
+            f" {words.weight_decay:g}{sum_of}"
+        )
+        yield Diagnostic("NS448", fact, course.place("weight_decay", "base_lr"))
+
+
 def has_loss(view: View) -> bool:
     """Whether a layer of the net itself is a loss."""
     own = {draft.name for draft in view.resolved.drafts.values()}
@@ -133,7 +162,7 @@ def of_solver(course: Course) -> Iterator[Diagnostic]:
             notes=(*fault.notes, f"check and train refuse it: {fault.code}"),
         )
     yield from unread_in([course])
-    yield from () if faults else oddities(course)
+    yield from () if faults else (*oddities(course), *decays(course))
 
 
 def unread_in(made: list[Course]) -> Iterator[Diagnostic]:
@@ -297,4 +326,4 @@ def shape(course: Course) -> Iterator[tuple[str, str]]:
         )
 
 
-COURSE: tuple[Lint, ...] = (unread_words, odd_course, idle_recipes)
+COURSE: tuple[Lint, ...] = (unread_words, odd_course, idle_recipes, heavy_decay)
