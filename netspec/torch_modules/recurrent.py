@@ -133,6 +133,9 @@ def lstm_cell(gates: Tensor, cont: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 SHORTEST = 4
 """Steps of a stretch, on the average, from which on torch's own LSTM pays."""
 
+LONGEST = 32
+"""Steps of one call of it: its backward pass makes the gradients of all gates of a call at once."""
+
 
 def reorder_gates(weight: Tensor) -> Tensor:
     """Caffe's gates i, f, o, g in torch's order i, f, g, o."""
@@ -206,13 +209,18 @@ class LSTM(Recurrent):
         begins = [0, *((cont[1:] != 1).flatten(1).any(1).nonzero().flatten() + 1).tolist()]
         if len(begins) * SHORTEST > len(x):
             return super().walk(x, static, cont, state)
+        lengths = [
+            min(LONGEST, end - first)
+            for begin, end in zip(begins, [*begins[1:], len(x)], strict=True)
+            for first in range(begin, end, LONGEST)
+        ]
         weights = [reorder_gates(w) for w in (self.weight_x, self.weight_h, self.bias)]
         weights.append(torch.zeros_like(self.bias))  # torch has two
         results = []
         with keep_sources(weights, (self.weight_x, self.weight_h, self.bias)):
-            for begin, end in zip(begins, [*begins[1:], len(x)], strict=True):
-                first = [(cont[begin] * s).unsqueeze(0) for s in state]
-                y, h, c = torch.lstm(x[begin:end], first, weights, True, 1, 0.0, self.training, False, False)
+            for steps, marks in zip(torch.split(x, lengths), torch.split(cont, lengths), strict=True):
+                first = [(marks[0] * s).unsqueeze(0) for s in state]
+                y, h, c = torch.lstm(steps, first, weights, True, 1, 0.0, self.training, False, False)
                 state = (h.squeeze(0), c.squeeze(0))
                 results.append(y)
         if len(results) > 1:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from netspec.torch_modules import recurrent
 from netspec.torch_modules.recurrent import LSTM, Recurrent
@@ -29,9 +30,13 @@ def answer(net: Any, x: Tensor, cont: Tensor) -> list[Tensor]:
     return [first.detach(), second.detach(), x.grad, *(p.grad for p in net.parameters()), *net.state]
 
 
+@pytest.mark.parametrize("longest", [10, 32])
 @pytest.mark.parametrize("marks", MARKS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_stretches_are_steps(marks: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stretches_are_steps(
+    longest: int, marks: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recurrent, "LONGEST", longest)
     torch.manual_seed(0)
     net = LSTM(28, 7).to(dtype)  # weight_x is square: a transposed view has its shape
     with torch.no_grad():
@@ -58,7 +63,21 @@ def begun() -> tuple[LSTM, Tensor, Tensor]:
     return net, torch.randn(24, 3, 5), torch.ones(24, 3)
 
 
-@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch's LSTM step by step")
+BY_STEPS = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch's LSTM step by step")
+
+
+@BY_STEPS
+def test_the_gradients_of_all_gates_are_never_there_at_once() -> None:
+    net, steps, streams = LSTM(8, 32, carry=False), 4 * recurrent.LONGEST, 64
+    y = net(torch.randn(steps, streams, 8), torch.ones(steps, streams)).sum()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        y.backward()
+    events = seen.profiler.kineto_results.events()  # type: ignore[union-attr]
+    largest = max(event.nbytes() for event in events if event.name() == "[memory]")
+    assert largest < steps * streams * 4 * 32 * 4 / 2
+
+
+@BY_STEPS
 def test_no_second_copy_of_the_weights_waits_for_the_backward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x, cont = begun()
     copies, real = [], recurrent.reorder_gates
