@@ -423,8 +423,24 @@ def look_at_training(
         idle = still(learning, resolved.spec.root.key_span("train"))
         diagnostics.found += [idle] if idle is not None else []
         parts(resolved, learning, diagnostics)
+    if not diagnostics.failed and tests_differ(resolved, views):
+        training_graph(resolved, "test", reading, diagnostics, views)
     diagnostics.found += rate_faults(resolved, read_length(resolved))
     diagnostics.found += recipe_faults(resolved)
+
+
+def tests_differ(resolved: Resolved, views: Mapping[str, TypedGraph]) -> bool:
+    """Whether the net of a training's tests could have faults that the one of its steps has not: layers or
+    measures of one phase, or a layer with the name of what is added.
+    """
+    from netspec.layers.common.heads import DEFAULT_HEADS
+
+    said = resolved.file.train.loss if resolved.file.train is not None else None
+    if {"test", "train"} <= set(views):
+        return True
+    if said is not None:
+        return any(body.get("include") or body.get("exclude") for body in said.items)
+    return bool({str(head["name"]) for head in DEFAULT_HEADS} & {d.name for d in resolved.drafts.values()})
 
 
 def homeless(resolved: Resolved, reading: Reading) -> list[Diagnostic]:

@@ -201,8 +201,16 @@ class Builder:
         judged = first is not None and span is not None and self.doubles <= NAMESAKES
         if judged and earlier_is_odd(scope.items, name, scope.prefix):
             first, span, label, other = span, first, "this one has the same name", "used here"
+        notes: tuple[str, ...] = ()
+        if span is None and first is not None:
+            first, span, label = None, first, "used here"
+            notes = (
+                f"the other is the {name} that training adds where no loss of the net counts and"
+                " `train.loss` says nothing",
+            )
         others = (Label(first, other),) if first else ()
-        self.diagnostics.add(Diagnostic("NS203", f"two layers are called {name}", span, label, others=others))
+        fact = f"two layers are called {name}"
+        self.diagnostics.add(Diagnostic("NS203", fact, span, label, others=others, notes=notes))
         return False
 
     def forget(self, tops: tuple[str, ...], scope: Scope) -> None:

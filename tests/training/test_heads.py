@@ -192,3 +192,48 @@ def test_labels_are_smoothed_in_training_alone() -> None:
         assert [n.layer.type for n in test.graph.nodes][-2:] == ["SoftmaxWithLoss", "Accuracy"]
         loss = train.graph.nodes[-1]
         assert loss.name == "loss" and loss.bottoms[0].name == "ip2" and loss.layer.smoothing == 0.2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["loss", "accuracy"])
+def test_a_layer_with_the_name_of_an_added_one_is_told_at_its_place(name: str) -> None:
+    text = (
+        "netspec: 1\ninput: {data: [N, 4]}\nlayers:\n"
+        f"  - {{name: {name}, type: InnerProduct, num_output: 10, weight_filler: xavier}}\n"
+        "train: {data: digits, solver: {base_lr: 0.1, max_iter: 1}}\n"
+    )
+    (found,) = [d for d in check_source(Source("s.yaml", text)) if d.severity == "error"]
+    assert (found.code, found.span and found.span.text) == ("NS203", name)
+    assert found.notes[0].startswith(f"the other is the {name} that training adds")
+
+
+@pytest.mark.parametrize(
+    ("measure", "code"),
+    [
+        ("{name: acc, type: Accuracy, bottom: [ipp, label], include: {phase: TEST}}", "NS201"),
+        ("{name: acc, type: Accuracy, bottom: [ip, label], top_k: 50, exclude: {phase: TRAIN}}", "NS302"),
+        ("{name: ip, type: Accuracy, bottom: [ip, label], include: {phase: TEST}}", "NS203"),
+        ("{name: acc, type: Accuracy, bottom: [ip], include: {phase: TEST}}", "NS205"),
+    ],
+)
+def test_check_says_what_a_test_of_the_training_would_refuse(measure: str, code: str) -> None:
+    text = (
+        "netspec: 1\ninput: {data: [N, 64]}\nlayers:\n"
+        "  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}\n"
+        "train:\n  data: digits\n  solver: {base_lr: 0.1, max_iter: 1}\n  loss:\n"
+        "    - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}\n"
+        f"    - {measure}\n"
+    )
+    (found,) = [d for d in check_source(Source("s.yaml", text)) if d.severity == "error"]
+    assert found.code == code
+    assert found.span is not None
+
+
+def test_check_says_what_the_heads_of_a_test_would_refuse() -> None:
+    """A layer of the test alone gives another number of scores, so that a default loss has none it could read."""
+    text = (
+        "netspec: 1\ninput: {data: [N, 64]}\nlayers:\n"
+        "  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}\n"
+        "  - {name: more, type: InnerProduct, num_output: 4, weight_filler: xavier, bottom: data, include: {phase: TEST}}\n"
+        "train: {data: digits, solver: {base_lr: 0.1, max_iter: 1}}\n"
+    )
+    assert [d.code for d in check_source(Source("s.yaml", text)) if d.severity == "error"] == ["NS682"]
