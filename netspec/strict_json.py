@@ -105,6 +105,8 @@ def no_constant(word: str) -> NoReturn:
 
 def whole(digits: str) -> int:
     """An integer of at most 64 bits."""
+    if len(digits) < 19:  # below 2**63, with a sign or without
+        return int(digits)
     # 2**64 has twenty digits; int() would take long over endless ones
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
         raise JsonError(f"{digits[:24]}{'...' if len(digits) > 24 else ''} has more than 64 bits")
@@ -124,23 +126,25 @@ def check_depth(value: Any) -> None:
     """
     level = [value]
     for _ in range(DEPTH + 1):
-        texts = [item for item in level if isinstance(item, str)]
-        texts += [key for item in level if isinstance(item, dict) for key in item]
-        for text in texts:
-            if not text.isascii():
-                check_text(text)
-        level = [
-            inner
-            for item in level
-            if isinstance(item, (list, dict))
-            for inner in (item if isinstance(item, list) else item.values())
-        ]
-        if not level:
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                check_text(item)
+            elif isinstance(item, list):
+                below += item
+            elif isinstance(item, dict):
+                below += item.values()
+                for key in item:
+                    check_text(key)
+        if not below:
             return
+        level = below
     raise JsonError(f"nested deeper than {DEPTH}")
 
 
 def check_text(text: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError:
