@@ -272,12 +272,15 @@ def hold_file(path: Path, text: str, code: str) -> Iterator[None]:
     refuse_link(path, code)
     try:
         handle = lock(path)
-        # what a killed process wrote is longer, perhaps
-        os.ftruncate(handle, 0)
-        os.write(handle, text.encode())
     except OSError as error:
         raise fail(code, refusal(error, path), path=str(path)) from error
     try:
+        try:
+            # what a killed process wrote is longer, perhaps
+            os.ftruncate(handle, 0)
+            os.write(handle, text.encode())
+        except OSError as error:
+            raise fail(code, refusal(error, path), path=str(path)) from error
         yield
     finally:
         with suppress(OSError):

@@ -1,5 +1,6 @@
 """A run's folder has one owner; a run that has no room does not begin; of two snapshots a whole one is used."""
 
+import errno
 import json
 import os
 import shutil
@@ -48,6 +49,19 @@ def test_a_second_trainer_is_told_whose_the_folder_is(tmp_path: Path) -> None:
     child.wait()
     train(job(words(max_iter=3)), tmp_path / "run", device="cpu")
     assert not (tmp_path / "run" / OWNER).exists()
+
+
+def test_a_full_disk_leaves_no_owner_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", refuse)
+        with pytest.raises(SpecError) as error, own(tmp_path, resume=False):
+            pytest.fail("it was not written whose the folder is")
+    assert codes(error) == ["NS673"] and not list(tmp_path.iterdir())
+    with own(tmp_path, resume=True):
+        pass
 
 
 def test_an_owner_that_is_no_owner_holds_nobody_off(tmp_path: Path) -> None:
