@@ -8,7 +8,7 @@ from netspec.analysis.learning_rate.courses import courses
 from netspec.diagnostics.model import Diagnostic, write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.resolve.resolve import Resolved
-from netspec.resolve.sections.train import TrainSection
+from netspec.resolve.sections.train import DataSection, TrainSection
 from netspec.source import Span
 from netspec.syntax.located import Located, plain
 
@@ -59,16 +59,17 @@ def draw_faults(train: TrainSection, section: Located) -> Iterator[Diagnostic]:
     """NS611, at the word."""
     split = train.split
     if split is not None and split.folds is not None:
-        fact = ""
+        fact, notes = "", tuple[str, ...]()
         if split.fold > split.folds:
             fact = f"fold must be at most folds: {split.fold} of {split.folds}"
         elif split.val:
             fact = "val_data is one of the folds: a share of its own, val, does not go with them"
         elif train.val_data is None:
             fact = "the folds are measured as val_data, and there is none"
+            notes = tuple(show_val_data(train.data))
         if fact:
             word = "fold" if split.fold > split.folds else "folds"
-            yield Diagnostic("NS611", fact, section.mapping["split"].key_span(word))
+            yield Diagnostic("NS611", fact, section.mapping["split"].key_span(word), notes=notes)
     for word in ("val_data", "test_data"):
         data = getattr(train, word)
         if data is not None and data.bootstrap is not None:
@@ -78,6 +79,13 @@ def draw_faults(train: TrainSection, section: Located) -> Iterator[Diagnostic]:
     if train.data is not None and train.data.bootstrap is not None and train.data.streams:
         fact = "bootstrap draws single samples, streams keep the order of the text"
         yield Diagnostic("NS611", fact, section.mapping["data"].key_span("bootstrap"))
+
+
+def show_val_data(data: DataSection | None) -> Iterator[str]:
+    """What to write so that folds of the training data are measured."""
+    if data is not None:
+        path = f", path: {data.path}" if data.path else ""
+        yield f"write below train: val_data: {{source: {data.source}{path}}}, of which each fold is a part"
 
 
 def weight_faults(train: TrainSection, section: Located) -> Iterator[Diagnostic]:
