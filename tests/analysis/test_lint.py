@@ -139,6 +139,8 @@ FIRE = {
         net("{shape: [N, 1, 8, 8], image: {scale: 255}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {mean_value: 128, scale: -2.1}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {mean_value: 255.5, scale: 0.004}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {scale: -1}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {std_value: [58, 57, 57], scale: -1}}", CONV),
     ],
 }  # fmt: skip
 QUIET = {
@@ -289,7 +291,7 @@ QUIET = {
         net("{shape: [N, 3, 8, 8], image: {mean_value: [0, 128, 255]}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {scale: 1}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {mean_value: 255, scale: -0.0039}}", CONV),
-        net("{shape: [N, 1, 8, 8], image: {scale: -1}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 128, scale: -1}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {mean_value: 127.5, scale: 2}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {mean_value: 104, std_value: 60, scale: 2}}", CONV),
     ],

@@ -83,29 +83,37 @@ def faint_pixels(view: View) -> Iterator[Found]:
 
 
 def distant_pixels(view: View) -> Iterator[Found]:
-    """NS446: a mean that no pixel has, or a scale that makes pixels larger than they are."""
+    """NS446: a mean that no pixel has, a scale that makes pixels larger than they are, or one below 0
+    that leaves nothing above it.
+    """
     for given, contract in contracts(view):
         low, high = reach(contract)
-        name = given.value.name
+        scale, name = contract.scale, given.value.name
         outside = [mean for mean in contract.mean_value if not 0 <= mean <= WHITE]
+        high += 0.0  # black of a scale below 0 is -0
+        made = f"scale {scale:g} makes of pixels of 0 to {WHITE} values from {low:.4g} to {high:.4g}"
+        spot = place(given, contract, "scale")
+        fixes: tuple[Fix, ...] = ()
         if outside:
             fact = (
-                f"{name}: mean_value {outside[0]:g} lies beyond pixels of 0 to {WHITE}, which become"
-                f" {low:.4g} to {high:.4g}"
+                f"{name}: mean_value {outside[0]:g} lies beyond pixels of 0 to {WHITE},"
+                f" which become {low:.4g} to {high:.4g}"
             )
             note = "a mean is that of the training's pixels, before they are scaled"
-            at = place(given, contract, "mean_value") or given.span
-            yield Found(None, Diagnostic("NS446", fact, at, notes=(note,)))
-        elif abs(contract.scale) > 1 and max(-low, high) > WHITE:
-            fact = (
-                f"{name}: scale {contract.scale:g} makes of pixels of 0 to {WHITE} values from {low:.4g}"
-                f" to {high:.4g}"
-            )
-            note = f"pictures are read as 0 to {WHITE} from every file: 1/{WHITE}, {1 / WHITE:.4g}, makes them 0 to 1"
-            spot = place(given, contract, "scale")
+            spot = place(given, contract, "mean_value")
+        elif abs(scale) > 1 and max(-low, high) > WHITE:
+            fact = f"{name}: {made}"
+            whole = f"1/{WHITE}, {1 / WHITE:.4g}, makes them 0 to 1"
+            note = f"pictures are read as 0 to {WHITE} from every file: {whole}"
             edits = (Edit(spot, f"{1 / WHITE:.4g}"),) if spot is not None else ()
-            fixes = (Fix(f"write {1 / WHITE:.4g}", edits),) if contract.scale == WHITE else ()
-            yield Found(None, Diagnostic("NS446", fact, spot or given.span, notes=(note,), fixes=fixes))
+            fixes = (Fix(f"write {1 / WHITE:.4g}", edits),) if scale == WHITE else ()
+        elif scale < 0 and high <= 0:  # with mean_value 255 it is a negative, from 0 upwards again
+            fact = f"{name}: {made}, none above it"
+            note = f"a picture's negative is (pixel - {WHITE}) * {scale:g}: with mean_value {WHITE}"
+        else:
+            continue
+        at = spot or given.span
+        yield Found(None, Diagnostic("NS446", fact, at, notes=(note,), fixes=fixes))
 
 
 def contracts(view: View) -> Iterator[tuple[Input, ImageContract]]:
