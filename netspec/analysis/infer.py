@@ -176,6 +176,8 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
                     at="bottom",
                 )
         check_bound(weight.name, weight.shape)
+        if conflict := weight.filler.conflict:
+            raise RuleError("NS106", conflict, at=f"{weight.name}_filler")
         if weight.filler.type == "values" and len(weight.filler.numbers) != product(weight.shape):
             given = len(weight.filler.numbers)
             fact = (

@@ -197,6 +197,7 @@ CODES: dict[str, Code] = {
     "NS446": Code("pixels far from what a net sees", "warning"),
     "NS447": Code("one value where two are meant", "warning"),
     "NS448": Code("decay that outweighs learning", "warning"),
+    "NS449": Code("filler word that nothing reads", "warning"),
     "NS441": Code("unknown layer type in no phase", "warning"),
     "NS415": Code("samples of a batch depend on each other", "warning"),
     "NS416": Code("channels last", "warning"),

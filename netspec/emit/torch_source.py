@@ -229,7 +229,7 @@ def filling(node: Node, path: Code, structure: Structure) -> list[Code]:
         f = weight.drawn
         given = {
             name: f.__dict__[name]
-            for name in FILLER_WORDS[f.type]
+            for name in f.own_words
             if f.__dict__[name] != DEFAULT_FILLER.__dict__[name]
         }
         arguments = [
@@ -245,19 +245,6 @@ def filling(node: Node, path: Code, structure: Structure) -> list[Code]:
             arguments.append(code("{}", f.numbers))
         lines.append(code("{}_({})", identifier(f.type), join_code(", ", arguments)))
     return lines
-
-
-FILLER_WORDS: dict[str, tuple[str, ...]] = {
-    "constant": ("value",),
-    "uniform": ("min", "max"),
-    "gaussian": ("mean", "std", "sparse"),
-    "xavier": ("variance_norm",),
-    "msra": ("variance_norm",),
-    "positive_unitball": (),
-    "bilinear": (),
-    "kaiming_uniform": (),
-    "values": (),
-}
 
 
 def forward(

@@ -13,6 +13,7 @@ from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change
 from netspec.ir.traits import JUDGING, TRAITS, DefinitionError, check_traits
 from netspec.ir.types import TensorType
+from netspec.kinds import LARGEST
 from netspec.record import Param, Record, param
 from netspec.source import Source
 
@@ -70,9 +71,10 @@ class Filler(Record):
     min: float = param(default=0.0, doc="lower end of uniform")
     max: float = param(default=1.0, doc="upper end of uniform")
     mean: float = param(default=0.0, doc="mean of gaussian")
-    std: float = param(default=1.0, doc="standard deviation of gaussian")
+    std: float = param(default=1.0, ge=0, doc="standard deviation of gaussian")
     sparse: int = param(
         default=-1,
+        ge=-1,
         doc="gaussian: each value is kept with probability sparse / outputs; -1 keeps all",
     )
     variance_norm: Literal["FAN_IN", "FAN_OUT", "AVERAGE"] = param(
@@ -84,6 +86,36 @@ class Filler(Record):
     def numbers(self) -> Row:
         """`values` as one row."""
         return tuple(flat(self.values))
+
+    @property
+    def own_words(self) -> tuple[str, ...]:
+        """The words that its type reads, but for `values`."""
+        return FILLER_WORDS[self.type]
+
+    @property
+    def conflict(self) -> str:
+        """What keeps it from filling anything (Caffe's CHECKs, and what 32 bits hold); empty for nothing."""
+        if self.type != "uniform":
+            return ""
+        if self.min > self.max:
+            return f"uniform fills from min {self.min:g} to max {self.max:g}: min must not exceed max"
+        if self.max - self.min > LARGEST:
+            return f"max {self.max:g} - min {self.min:g} is more than the 32 bits of a number hold"
+        return ""
+
+
+FILLER_WORDS: dict[str, tuple[str, ...]] = {
+    "constant": ("value",),
+    "uniform": ("min", "max"),
+    "gaussian": ("mean", "std", "sparse"),
+    "xavier": ("variance_norm",),
+    "msra": ("variance_norm",),
+    "positive_unitball": (),
+    "bilinear": (),
+    "kaiming_uniform": (),
+    "values": (),
+}
+"""The numbers and words that each type of filler is told by, beside `values`, which stand by themselves."""
 
 
 def flat(values: "Nested | float") -> Iterator[float]:

@@ -125,6 +125,12 @@ FIRE = {
         net("{shape: [N, 1, 8, 8], image: {mean_value: 128, std_value: 64, scale: 0.01}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {scale: 0.0000153787}}", CONV),
     ],
+    "NS449": [
+        net("[N, 3, 8, 8]", "name: c, type: Convolution, num_output: 2, kernel_size: 3, weight_filler: {std: 0.01}"),
+        net("[N, 3, 8, 8]", "name: c, type: Convolution, num_output: 2, kernel_size: 3, weight_filler: {type: constant, value: 0.2, min: -1}"),
+        net("[N, 3, 8, 8]", "name: c, type: Convolution, num_output: 2, kernel_size: 3, weight_filler: xavier, bias_filler: {values: [1, 2]}"),
+        net("[N, 3, 8, 8]", "name: c, type: Convolution, num_output: 2, kernel_size: 3, weight_filler: {variance_norm: AVERAGE}"),
+    ],
     "NS447": [
         net("[N, 3]", "name: e, type: Eltwise, bottom: [data, data]"),
         net("[N, 3]", "name: e, type: Eltwise, bottom: [data, data], coeff: [1, -1]"),
@@ -280,6 +286,10 @@ QUIET = {
         net("{shape: [N, 3, 8, 8], image: {std_value: 0.25, scale: 0.0039}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {scale: 0.0001}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {scale: 0.00390625}}", CONV),
+    ],
+    "NS449": [
+        net("[N, 3, 8, 8]", "name: c, type: Convolution, num_output: 2, kernel_size: 3, weight_filler: {type: gaussian, std: 0.01}, bias_filler: {value: 0.1}"),
+        net("[N, 3, 8, 8]", "name: c, type: Convolution, num_output: 2, kernel_size: 3, weight_filler: {type: xavier, std: 0.03}, bias_filler: {std: 1}"),
     ],
     "NS447": [
         net("[N, 3]", "name: e, type: Eltwise, bottom: [data, data], operation: PROD"),

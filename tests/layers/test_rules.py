@@ -484,3 +484,34 @@ def test_channels_of_pictures_that_are_not_at_hand(words: str, channels: str) ->
     typed = load_source(Source("data.yaml", text)).graph("train")
     (shape,) = (typed.types[i.value].shape for i in typed.graph.inputs if i.value.name == "data")
     assert str(shape[1]) == channels
+
+
+@pytest.mark.parametrize(
+    ("filler", "words"),
+    [
+        ("{type: gaussian, std: -0.01}", "weight_filler.std must be >= 0: it is -0.01"),
+        ("{type: gaussian, sparse: -2}", "weight_filler.sparse must be >= -1: it is -2"),
+        ("{type: uniform, min: 1, max: 0.5}", "uniform fills from min 1 to max 0.5: min must not exceed max"),
+        ("{type: uniform, min: 1.5}", "uniform fills from min 1.5 to max 1: min must not exceed max"),
+        ("{type: uniform, min: -1e38, max: 3e38}", "max 3e+38 - min -1e+38 is more than the 32 bits of a number hold"),
+    ],
+)  # fmt: skip
+def test_a_filler_that_can_fill_nothing_is_refused(filler: str, words: str) -> None:
+    text = f"input: {{data: [N, 4]}}\nlayers:\n  - {{name: ip, type: InnerProduct, num_output: 2, weight_filler: {filler}}}\n"
+    (found,) = check_source(Source("s.yaml", text))
+    assert (found.code, found.fact.removeprefix("InnerProduct ip: ")) == ("NS106", words)
+    assert found.span is not None
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        "{type: gaussian, std: 0}",
+        "{type: gaussian, sparse: 0}",
+        "{type: uniform, min: 0.5, max: 0.5}",
+        "{type: uniform, min: -1e38, max: 1e38}",
+    ],
+)
+def test_a_filler_at_its_bounds_fills(filler: str) -> None:
+    made = net("data: [N, 4]", f"type: InnerProduct, num_output: 2, weight_filler: {filler}")
+    assert made.state_dict()["l.weight"].isfinite().all()

@@ -43,7 +43,7 @@ def test_every_parameter_of_every_type_is_explained(cls: type[Layer]) -> None:
         ("min_delta", "train.stop.min_delta: a number >= 0; default 0.0"),
         (
             "Convolution.convolution_param.weight_filler.std",
-            "Convolution.weight_filler.std: a number; default 1.0",
+            "Convolution.weight_filler.std: a number >= 0; default 1.0",
         ),
         ("conv", "# Convolution"),
         ("expect", "expect: a mapping"),

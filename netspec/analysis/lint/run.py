@@ -36,6 +36,7 @@ LINTS: tuple[Lint, ...] = (
     *normalization.LINTS,
     *batch.LINTS,
     *pictures.LINTS,
+    *training.LINTS,
 )
 """Those that look at every phase; each module lists its own."""
 COURSE: tuple[Lint, ...] = (*solver.COURSE, *normalization.COURSE)

@@ -1,15 +1,32 @@
 """Lints on what is for nothing: dead branches, parameters that cannot learn. NS406, NS407, NS412,
-NS429.
+NS429; on fillers: NS449.
 """
 
 from collections.abc import Iterator
 
 from netspec.analysis.lint.view import Found, Lint, View, finding
 from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.layer import FILLER_WORDS, Filler
 from netspec.ir.traits import JUDGING
 from netspec.resolve.deploy import cut_to_outputs
 
-__all__ = ["LEARNING", "dead", "lint_muted_losses", "lint_untrained", "zero_start", "zero_weights"]
+__all__ = [
+    "LEARNING",
+    "LINTS",
+    "dead",
+    "idle_filler",
+    "lint_muted_losses",
+    "lint_untrained",
+    "zero_start",
+    "zero_weights",
+]
+
+READERS = {
+    word: [kind for kind, words in (*FILLER_WORDS.items(), ("values", ("values",))) if word in words]
+    for word in Filler.params
+    if word not in ("type", "value")
+}
+"""The types of filler that read a word which a constant does not."""
 
 
 def dead(views: tuple[View, ...]) -> Iterator[Found]:
@@ -144,6 +161,23 @@ def zero_start(view: View) -> Iterator[Found]:
         yield finding("NS412", node, "its weights start at 0, and so do those of every other layer", at, note)
 
 
+def idle_filler(view: View) -> Iterator[Found]:
+    """NS449: a filler with the words of one type that is of Caffe's default, constant 0, as no type
+    is said.
+    """
+    for node in view.nodes:
+        for weight in view.typed.weights[node]:
+            filler, at = weight.filler, f"{weight.name}_filler"
+            if filler.type != "constant" or at not in node.places:
+                continue
+            for word, types in READERS.items():
+                if getattr(filler, word) != Filler.params[word].default:
+                    fact = f"{at} is constant {filler.value:g} and reads no {word}"
+                    note = f"type says what it is, {' or '.join(types)}: left out it is constant"
+                    yield finding("NS449", node, fact, at, note)
+                    break
+
+
 def zero_weights(typed: TypedGraph) -> list[Node]:
     """The layers whose multiplying weights are trained and start at 0, where that is true of all
     that have such weights, and none of them stands alone between the data and a loss; else none.
@@ -179,4 +213,5 @@ def stand_alone(typed: TypedGraph, layers: list[Node]) -> list[Node]:
     return [n for n in layers if not fed.isdisjoint(n.bottoms) and not judged.isdisjoint(n.tops)]
 
 
+LINTS: tuple[Lint, ...] = (idle_filler,)
 LEARNING: tuple[Lint, ...] = (lint_untrained, lint_muted_losses, zero_start)
