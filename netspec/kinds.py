@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Union, get_args, get_orig
 __all__ = [
     "GREATEST",
     "INT",
+    "LARGEST",
     "LEAST",
     "Bounds",
     "Kind",

@@ -18,6 +18,7 @@ from netspec.record import Param, Record, param
 from netspec.source import Source
 
 __all__ = [
+    "FILLER_WORDS",
     "REGISTRY",
     "Example",
     "FileLayer",
