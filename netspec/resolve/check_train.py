@@ -71,24 +71,22 @@ def check_sources(section: Located, diagnostics: Diagnostics) -> None:
             own = body.get("source")
         else:
             own = body
-        if (
-            own is None
-            or not isinstance(own.value, str)
-            or own.value in SOURCES
-            or own.value.startswith("python:")
-        ):
+        if own is None or own.value is None or isinstance(own.value, (dict, list)):
             continue
-        near = find_meant(own.value)
+        word = own.text  # a number is the name of a source, too, as texts are read
+        if word in SOURCES or word.startswith("python:"):
+            continue
+        near = find_meant(word)
         edits = (
             # in quotes, or from a variable, the place holds another text
-            (Edit(own.span, near[0]),) if near and own.span is not None and own.span.text == own.value else ()
+            (Edit(own.span, near[0]),) if near and own.span is not None and own.span.text == word else ()
         )
         notes = () if near else (f"there are {', '.join(SOURCES)}, python:module:Class",)
         fixes = (Fix(f"write {near[0]}", edits),) if near else ()
         diagnostics.add(
             Diagnostic(
                 "NS640",
-                own.value,
+                word,
                 own.span,
                 did_you_mean(near),
                 notes=notes,
