@@ -133,3 +133,29 @@ def test_files_are_opened_in_two_modules() -> None:
 def test_a_new_opener_would_be_found(tmp_path: Path, line: str) -> None:
     (tmp_path / "new.py").write_text(line + "\n")
     assert list(opening_calls(tmp_path / "new.py"))
+
+
+def test_nothing_is_allowed_by_default() -> None:
+    """What a stranger's file could do with it, a caller has to ask for: `allow_code`, `allow_outside`, `allow_uncertified` and their like."""
+    found = []
+    for path in FILES:
+        for node in walk(path):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                each = node.args
+                positional = [*each.posonlyargs, *each.args]
+                pairs = [
+                    *zip(positional[len(positional) - len(each.defaults) :], each.defaults, strict=True),
+                    *zip(each.kwonlyargs, each.kw_defaults, strict=True),
+                ]
+                found += [
+                    (path.relative_to(ROOT), node.name, given.arg, ast.unparse(default))
+                    for given, default in pairs
+                    if given.arg.startswith("allow_") and default is not None
+                ]
+            if isinstance(node, ast.AnnAssign) and node.value is not None:
+                name = ast.unparse(node.target)
+                found += [(path.relative_to(ROOT), "field", name, ast.unparse(node.value))] * name.startswith(
+                    "allow_"
+                )
+    assert len(found) > 20
+    assert [each for each in found if each[3] != "False"] == []

@@ -178,8 +178,8 @@ OUTSIDE_OF_IT = "lies outside the picture of 30 x 30 pixels"
 BAD_BOXES = [
     ("x from 8 to 8 is no width", (8, 0, 8, 10)),
     ("y from 9 to 3 is no height", (0, 9, 5, 3)),
-    (OUTSIDE_OF_IT, (31, 0, 40, 10)),
-    (OUTSIDE_OF_IT, (-9, 0, -1, 10)),
+    (OUTSIDE_OF_IT, (30, 0, 40, 10)),
+    (OUTSIDE_OF_IT, (-9, 0, 0, 10)),
     (OUTSIDE_OF_IT, (0, 30, 10, 40)),
     (OUTSIDE_OF_IT, (0, -9, 10, 0)),
 ]

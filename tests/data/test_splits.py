@@ -12,7 +12,7 @@ from PIL import Image
 
 from netspec.data.registry import Place, check_parts, default_part, open_beside, open_source, open_sources
 from netspec.data.source import ArraySource, Subset
-from netspec.data.splits import draw_part, lacking
+from netspec.data.splits import classes_of, draw_part, lacking
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.resolve.sections.train import DataSection, SplitSection, TrainSection
@@ -185,3 +185,25 @@ def test_targets_are_no_classes() -> None:
     for labels in (np.linspace(0, 1, 40, dtype=np.float32), prices.astype(np.float32), prices, np.arange(40)):
         source = ArraySource("memory", {"data": np.arange(40), "label": labels}, "label")
         assert len(indices(draw_part(source, "test", {"test": 0.25}, 0))) == 10
+
+
+@pytest.mark.parametrize(
+    ("labels", "known"),
+    [
+        (np.repeat([0, 1, 2], 20).astype(np.float32), True),
+        (np.repeat([0.0, 0.5, 1.0], 20), False),
+        (np.repeat([-1, 7], 30), True),
+        (np.repeat([1 + 0j, 2 + 0j], 30), False),
+    ],
+)
+def test_which_labels_are_classes(labels: np.ndarray, known: bool) -> None:  # type: ignore[type-arg]
+    """Whole numbers that repeat, of integers or floats; no fractions, no other kind of number."""
+    found = classes_of(ArraySource("memory", {"data": np.arange(60), "label": labels}, "label"))
+    assert (found is not None) == known
+    if found is not None:
+        assert found.dtype == np.int64 and (found == labels).all()
+
+
+def test_the_digits_are_named_from_0_to_9() -> None:
+    source = open_source(DataSection(source="digits"), None, Place(Path()))
+    assert source.classes == tuple("0123456789")

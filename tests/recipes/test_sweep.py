@@ -9,7 +9,7 @@ import pytest
 
 from netspec.data.place import Place
 from netspec.data.registry import open_sources
-from netspec.data.source import Source
+from netspec.data.source import ArraySource, Source
 from netspec.data.splits import Folds, draw_part, draw_samples
 from netspec.diagnostics import SpecError
 from netspec.recipes.outcomes import find_mean, read_outcome
@@ -48,6 +48,17 @@ def test_folds_part_the_data_and_each_class_evenly() -> None:
     assert numbers(other) != numbers(parts[1])
     tested = draw_part(whole, "test", {"test": 0.2}, 7, Folds(5, 2))
     assert not set(numbers(tested)) & set(numbers(draw_part(whole, "val", {"test": 0.2}, 7, Folds(5, 2))))
+
+
+def test_folds_of_what_a_test_leaves_differ_by_one_sample() -> None:
+    """Classes of odd sizes: where the folds of one end, those of the next go on."""
+    labels = np.repeat(np.arange(3), (9, 9, 5))
+    whole = ArraySource("memory", {"data": np.arange(len(labels)), "label": labels}, "label", ("a", "b", "c"))
+    parts = [draw_part(whole, "val", {"test": 0.3}, 3, Folds(4, i)) for i in range(1, 5)]
+    sizes = [len(part) for part in parts]
+    counts = np.array([np.bincount(part.labels(), minlength=3) for part in parts])
+    assert sum(sizes) == len(whole) - len(draw_part(whole, "test", {"test": 0.3}, 3, Folds(4, 1)))
+    assert max(sizes) - min(sizes) <= 1 and (np.ptp(counts, axis=0) <= 1).all()
 
 
 def test_a_bootstrap_sample_is_drawn_with_replacement_by_its_seed() -> None:
