@@ -144,6 +144,15 @@ def test_draws_stay_what_they_are() -> None:
         [0.622134999802239, 0.028934975732628043],
     ]
     np.testing.assert_allclose(draw.entry(2).unit("x", 2), recorded, rtol=0, atol=1e-15)
+    others = {
+        "uniform": (draw.uniform(-2, 3, "x"), [2.3052, 0.6518, -0.0868]),
+        "integers": (draw.integers(100, "x"), [86, 53, 38]),
+        "sign": (draw.sign("x"), [1, 1, -1]),
+        "beta": (draw.beta(0.4, "x"), [0.8224, 0.9411, 0.0016]),
+        "log_gamma": (draw.log_gamma(2.5, "x"), [1.6058, 1.1639, 0.6339]),
+    }
+    for name, (made, known) in others.items():
+        np.testing.assert_allclose(made, known, atol=1e-4, err_msg=name)
 
 
 def test_neither_torchs_state_nor_numpys_is_touched() -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -74,8 +75,11 @@ def test_numbers_of_a_run(models: Path) -> None:
     batcher = Batcher(model, Batching(64, 9, elements=2000), print)
     assert batcher.rows_of_a_run({"data": np.zeros((9, 1, 28, 28))}, 9) == 2
     batcher = Batcher(model, Batching(64, 9, elements=700), print)
-    with pytest.raises(RequestError, match="a run may have 700 numbers: this request needs 784 for one"):
+    with pytest.raises(
+        RequestError, match="a run may have 700 numbers: this request needs 784 for one"
+    ) as error:
         asyncio.run(batcher.submit({"data": np.zeros((9, 1, 28, 28))}, ["prob"]))
+    assert error.value.status == 413
 
 
 def test_size_of_an_answer(small: Inside) -> None:
@@ -435,6 +439,25 @@ def test_what_is_not_understood_is_refused(small: Inside, where: str, words: str
     whole: dict = {"inputs": [tensor], "outputs": [{"name": "prob"}]}
     {"request": whole, "input": tensor, "output": whole["outputs"][0]}[where]["parameters"] = {"priority": 1}
     assert small.post("/v2/models/lenet/infer", json.dumps(whole).encode()) == (400, words)
+
+
+def test_open_sizes_are_told_as_triton_has_them(models: Path) -> None:
+    """A size that is open is -1; the batch is no dimension where rows are joined or split."""
+    with Inside(models / "two.onnx", Limits()) as server:
+        config = server.get("/v2/models/two/config")[1]
+    dims = {each["name"]: each["dims"] for each in (*config["input"], *config["output"])}
+    batched = config["max_batch_size"] > 0
+    assert dims == {
+        name: shape[batched:]
+        for name, shape in {"a": [-1, 3], "b": [-1, -1], "c": [-1, -1], "sum": [-1]}.items()
+    }
+
+
+def test_rows_of_a_run_are_counted_by_powers_of_two(small: Inside) -> None:
+    assert infer(small, "lenet", data=random(0, 1, 1, 28, 28))[0] == 200
+    page = urllib.request.urlopen(f"http://{small.address}/metrics").read().decode()
+    found = re.findall(r'netspec_batch_rows_bucket\{[^}]*le="([^"]+)"', page)
+    assert [float(each) for each in found] == [*(2.0**i for i in range(9)), float("inf")]
 
 
 def test_the_limits_are_told(small: Inside) -> None:

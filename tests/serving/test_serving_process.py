@@ -233,3 +233,25 @@ def test_bad_options_are_usage_errors():
     ):
         assert CliRunner().invoke(command, ["model.onnx", *options]).exit_code == 2
     assert CliRunner().invoke(command, []).exit_code == 2
+
+
+def get(server, path):
+    """Status of an answer, and what it says of the connection."""
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.headers["Connection"]
+
+
+def test_a_server_that_is_to_end_is_not_ready_and_goes_on(models):
+    """While --drain-delay lasts a balancer can see it, and requests are answered; a second signal ends the delay."""
+    server = Server([str(models / "heavy.onnx"), "--device", "cpu", "--drain-delay", "600"])
+    assert get(server, "/v2/health/ready")[0] == get(server, "/v2/models/heavy/ready")[0] == 200
+    server.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 30
+    while get(server, "/v2/health/ready")[0] == 200:
+        assert time.monotonic() < deadline
+    assert [get(server, path)[0] for path in ("/v2/health/ready", "/v2/health/live")] == [503, 200]
+    assert ask(http.client.HTTPConnection(server.host, server.port, timeout=60))[0] == 200
+    assert server.stop() == (0, "", "")
