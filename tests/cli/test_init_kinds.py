@@ -15,6 +15,7 @@ from netspec.cli import group
 from netspec.diagnostics import SpecError
 
 pytestmark = pytest.mark.torch
+RECORDED = Path(__file__).with_name("recorded_init")
 CHANCE = np.random.RandomState(0)
 CLASS = CHANCE.randint(0, 2, 60)
 NUMBERS = CHANCE.randn(60, 3) + CLASS[:, None]
@@ -152,10 +153,16 @@ KINDS: dict[str, tuple[Callable[[], object], str, str, str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_spec_checks_trains_and_predicts(kind: str, home: Path) -> None:
+def test_the_spec_checks_trains_and_predicts(kind: str, home: Path, request: pytest.FixtureRequest) -> None:
+    """It is the recorded one: `pytest tests/cli/test_init_kinds.py --update` rewrites recorded_init/; read the diff."""
     make, name, said, output = KINDS[kind]
+    CHANCE.seed(0)
     make()
     assert said in run("init", name)[1]
+    recorded, written = RECORDED / f"{kind}.yaml", Path("d.yaml").read_text(encoding="utf-8")
+    if request.config.getoption("update", default=False):
+        recorded.write_text(written, encoding="utf-8")
+    assert written == recorded.read_text(encoding="utf-8")
     assert run("check", "--strict", "d.yaml")[1] == "d.yaml: no findings\n"
     short = ("--set", "train.solver.epochs=0", "--set", "train.solver.max_iter=2")
     assert run("train", "d.yaml", "--run", "run", "--quiet", *short)[0] == []

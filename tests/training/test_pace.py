@@ -357,3 +357,14 @@ def test_a_step_that_overflows_is_left_out(tmp_path: Path, monkeypatch: pytest.M
     assert seen == [2.0**16, 2.0**16, 2.0**15] and all(t.isfinite().all() for t in made.values())
     facts = read_tensors(tmp_path / "run" / "solver.safetensors")[1]
     assert "loss_scale" in json.dumps(facts) and "32768" in json.dumps(facts)
+
+
+def test_a_scaled_loss_takes_the_steps_of_a_plain_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scale, a power of two, leaves no trace in float32."""
+    from netspec.training import pace
+
+    monkeypatch.setattr(pace, "REDUCED", {})
+    scaled, plain = (trained(tmp_path / word, precision=word, iterations=3) for word in ("fp16", "fp32"))
+    assert all(torch.equal(scaled[name], plain[name]) for name in plain)

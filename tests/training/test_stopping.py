@@ -74,6 +74,14 @@ def test_a_training_ends_where_its_tests_say(tmp_path: Path) -> None:
     assert all((one[name] == two[name]).all() for name in one)
 
 
+def test_the_last_test_ends_nothing(tmp_path: Path) -> None:
+    """The third without a better value is that after the last iteration: the training is finished, not stopped."""
+    made = program(train=VALIDATED | {"stop": {"patience": 3}}, solver=STILL | {"max_iter": 6})
+    result = train_program(made, tmp_path / "run", device="cpu")
+    assert (result.iteration, result.ended) == (6, "")
+    assert log_of(tmp_path / "run")[-1] == {"phase": "end", "iteration": 6, "reason": "finished"}
+
+
 def test_a_stopped_run_says_so_and_goes_on_with_more_patience(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
