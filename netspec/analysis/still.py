@@ -12,13 +12,15 @@ SHOWN = 4
 
 
 def still(typed: TypedGraph, section: Span | None = None) -> Diagnostic | None:
-    """NS671 where no weight is to learn: there are none, or each has lr_mult 0. section: where the
-    spec speaks of training.
+    """NS671 where no weight is to learn: there are none, or each has lr_mult 0, or no loss asks for
+    it. section: where the spec speaks of training.
     """
     own = [ref for ref in typed.weight_refs() if not ref.shared]
     learnable = [ref for ref in own if ref.weight.kind == "parameter"]
     if any(ref.kind == "parameter" for ref in own):
-        return None
+        if any(any(node.loss_weights) for node in typed.graph.nodes):
+            return None
+        return Diagnostic("NS671", "the net has no loss in the training phase", section)
     if not learnable:
         return Diagnostic("NS671", "no layer of the net has weights", section)
     places = [

@@ -19,7 +19,7 @@ from netspec.plugins.vocabulary import PluginError, Vocabulary
 from netspec.resolve.deploy import cut_to_outputs
 from netspec.resolve.layers_read import Draft, Stranger, draft
 from netspec.resolve.resolve import Resolved
-from netspec.resolve.wiring import Builder, NetState, Scope
+from netspec.resolve.wiring import Builder, NetState, Scope, keeps_layer
 from netspec.source import Span
 from netspec.syntax.located import Located, place
 from netspec.syntax.spec import Entry
@@ -108,7 +108,7 @@ def with_heads(
     drafts = {each: made for each in entries if (made := heads.draft(each)) is not None}
     if diagnostics.failed:
         return graph
-    label = heads.label(list(drafts.values()))
+    label = heads.label([made for made in drafts.values() if keeps_layer(made, state)])
     blobs = {**graph.blobs, **({LABEL: label} if label is not None else {})}
     builder = Builder(
         drafts,

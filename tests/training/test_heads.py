@@ -237,3 +237,22 @@ def test_check_says_what_the_heads_of_a_test_would_refuse() -> None:
         "train: {data: digits, solver: {base_lr: 0.1, max_iter: 1}}\n"
     )
     assert [d.code for d in check_source(Source("s.yaml", text)) if d.severity == "error"] == ["NS682"]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "[]",
+        "[{type: Accuracy, include: {phase: TEST}}]",
+        "[{type: SoftmaxWithLoss, include: {phase: TEST}}]",
+        "[{type: SoftmaxWithLoss, loss_weight: 0}]",
+    ],
+)
+def test_check_says_that_no_loss_is_left_to_learn_by(loss: str) -> None:
+    text = (
+        "netspec: 1\ninput: {data: [N, 64]}\nlayers:\n"
+        "  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}\n"
+        f"train:\n  data: digits\n  solver: {{base_lr: 0.1, max_iter: 1}}\n  loss: {loss}\n"
+    )
+    (found,) = [d for d in check_source(Source("s.yaml", text)) if d.severity == "error"]
+    assert (found.code, found.fact) == ("NS671", "the net has no loss in the training phase")
